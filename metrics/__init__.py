@@ -1,0 +1,1 @@
+"""Live sources, series, windows and gates."""

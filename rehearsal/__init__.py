@@ -1,0 +1,1 @@
+"""The practice stage: a sample application, a PostgreSQL, visitors."""

@@ -1,0 +1,1 @@
+"""SQLite to PostgreSQL: backup, copy, and the proof that nothing was lost."""

@@ -1,0 +1,1 @@
+"""The cockpit: a client of the engine, drawn with Textual."""
