@@ -1,0 +1,142 @@
+"""What a checklist must hold beyond its form: ids that are unique, references that lead somewhere."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from typing import Any
+
+from state.definition import Checklist, Gate
+from state.problems import KeyPath
+from state.schema import did_you_mean
+from state.targets import references
+
+Found = tuple[KeyPath, str, str]
+
+_ENV = re.compile(r"\$\{env:[A-Za-z_][A-Za-z0-9_]*\}")
+
+
+def broken_rules(checklist: Checklist) -> Iterator[Found]:
+    """(key path, what is wrong, what would be right) for every rule that CHECKLIST breaks."""
+    yield from _ids(checklist)
+    yield from _items(checklist)
+    for index, gate in enumerate(checklist.gate):
+        yield from _gate(checklist, gate, ("gate", index))
+    yield from _references(checklist)
+    yield from _overrides(checklist)
+
+
+def _ids(checklist: Checklist) -> Iterator[Found]:
+    places: dict[str, list[tuple[KeyPath, str]]] = {"phase": [], "item": [], "gate": [], "role": []}
+    for p, phase in enumerate(checklist.phase):
+        places["phase"].append((("phase", p, "id"), phase.id))
+        for s, step in enumerate(phase.step):
+            for i, item in enumerate(step.item):
+                places["item"].append((("phase", p, "step", s, "item", i, "id"), item.id))
+    places["gate"] = [(("gate", g, "id"), gate.id) for g, gate in enumerate(checklist.gate)]
+    places["role"] = [(("role", r, "id"), role.id) for r, role in enumerate(checklist.role)]
+    for kind, found in places.items():
+        seen: set[str] = set()
+        for path, name in found:
+            if name in seen:
+                yield path, f"the {kind} id {name!r} is used twice", "give it an id of its own"
+            seen.add(name)
+
+
+def _items(checklist: Checklist) -> Iterator[Found]:
+    roles = [role.id for role in checklist.role]
+    for p, phase in enumerate(checklist.phase):
+        for s, step in enumerate(phase.step):
+            for i, item in enumerate(step.item):
+                path: KeyPath = ("phase", p, "step", s, "item", i)
+                if item.marks in ("check", "both") and not item.check:
+                    yield (
+                        (*path, "marks"),
+                        f"marks = {item.marks!r}, but no check",
+                        'name a check, or marks = "human"',
+                    )
+                if item.with_ and not item.check:
+                    yield (*path, "with"), "parameters without a check", "name the check that takes them"
+                if item.pair and item.marks == "check":
+                    yield (*path, "pair"), "no person is asked, so no second one", 'marks = "both"'
+                if item.point_of_no_return and not item.pair:
+                    yield (*path, "point_of_no_return"), "crossing it takes two people", "add pair = true"
+                if item.until and not item.every:
+                    yield (*path, "until"), "recurs until, but never says how often", 'add every = "4h"'
+                if item.role and item.role not in roles:
+                    yield (*path, "role"), f"no role {item.role!r}", did_you_mean(item.role, roles)
+                for n, need in enumerate(item.needs):
+                    if need not in checklist.items:
+                        yield (
+                            (*path, "needs", n),
+                            f"no item {need!r}",
+                            did_you_mean(need, list(checklist.items)),
+                        )
+                    elif need == item.id:
+                        yield (*path, "needs", n), "an item cannot wait for itself", "take it out"
+
+
+def _gate(checklist: Checklist, gate: Gate, path: KeyPath) -> Iterator[Found]:
+    for key in ("arm_at", "disarm_at"):
+        item_id = getattr(gate, key)
+        if item_id is not None and item_id not in checklist.items:
+            yield (*path, key), f"no item {item_id!r}", did_you_mean(item_id, list(checklist.items))
+    if gate.mode == "sustained" and not gate.for_:
+        yield path, "a sustained gate does not say how long", 'add for = "15m"'
+    if gate.mode == "window" and not gate.over:
+        yield path, "a window gate does not say over how long", 'add over = "15m"'
+    if gate.mode != "sustained" and gate.for_:
+        yield (
+            (*path, "for"),
+            f'"for" means sustained, but mode = {gate.mode!r}',
+            'mode = "sustained", or use "over"',
+        )
+    if gate.mode != "window" and gate.over:
+        yield (
+            (*path, "over"),
+            f'"over" means a window, but mode = {gate.mode!r}',
+            'mode = "window", or use "for"',
+        )
+
+
+def _references(checklist: Checklist) -> Iterator[Found]:
+    known = sorted(checklist.targets)
+    for name, target in checklist.targets.items():
+        if isinstance(target, str):
+            for reference in references(_ENV.sub("", target)):
+                yield ("targets", name), f"${{{reference}}} in a target", "write the value, or ${env:NAME}"
+    places: list[tuple[KeyPath, Any]] = [(("metrics", key), table) for key, table in checklist.metrics.items()]
+    for p, phase in enumerate(checklist.phase):
+        for s, step in enumerate(phase.step):
+            places += [(("phase", p, "step", s, "item", i, "with"), item.with_) for i, item in enumerate(step.item)]
+    for item_id, override in checklist.override.items():
+        places.append((("override", item_id, "with"), override.with_ or {}))
+    for path, value in places:
+        for where, reference in _walk(value, path):
+            if reference.startswith("env:"):
+                yield (
+                    where,
+                    f"${{{reference}}} outside of [targets]",
+                    "name it in [targets] and use that name here",
+                )
+            elif reference not in checklist.targets:
+                yield where, f"no target {reference!r}", did_you_mean(reference, known)
+
+
+def _overrides(checklist: Checklist) -> Iterator[Found]:
+    known = [*checklist.items, *checklist.gates]
+    for name in checklist.override:
+        if name not in known:
+            yield ("override", name), f"no item or gate {name!r}", did_you_mean(name, known)
+
+
+def _walk(value: Any, path: KeyPath) -> Iterator[tuple[KeyPath, str]]:
+    if isinstance(value, str):
+        for reference in references(value):
+            yield path, reference
+    elif isinstance(value, dict):
+        for key, item in value.items():
+            yield from _walk(item, (*path, key))
+    elif isinstance(value, list):
+        for index, item in enumerate(value):
+            yield from _walk(item, (*path, index))
