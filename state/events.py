@@ -1,0 +1,97 @@
+"""Events: the only way anything about a run changes, chained so that none can be altered or lost unnoticed."""
+
+from __future__ import annotations
+
+import hashlib
+from datetime import UTC, datetime
+from typing import Any
+
+import msgspec
+
+GENESIS = "0" * 64
+
+# Every kind of event, with what it says. A record that holds another kind comes from a newer tminus.
+KINDS = {
+    "run.created": "a run begins; data: what it is a run of",
+    "run.closed": "nothing more will be recorded",
+    "engine.started": "the engine is up; to: started or resumed",
+    "engine.stopped": "the engine ended on request",
+    "phase.go": "a pause point is passed; item: the phase",
+    "check.started": "a check begins to look; data: attempt, and the plan of a change",
+    "check.finished": "a check answered; to: the verdict; data: the outcome",
+    "mark": "a person said something of an item; from and to: marks; data: the evidence that was seen",
+    "hold.raised": "somebody stopped the run; data: id",
+    "hold.released": "a hold is over; data: id",
+    "lease.taken": "who drives from now on; reason: how it came about",
+    "lease.released": "nobody drives",
+    "gate.armed": "a gate begins to count; item: the gate",
+    "gate.disarmed": "a gate counts no more",
+    "gate.changed": "a gate went from one state to another; reason: why, with its numbers",
+    "gate.decided": "a person answered a tripped gate; to: roll-back, continue or extend",
+    "note": "a person's words; item: what they are about",
+    "drift": "the checklist file is not what it was; data: the difference",
+    "summary": "what a live metric was over a phase; data: numbers",
+}
+
+
+class Actor(msgspec.Struct, frozen=True, kw_only=True):
+    """Who acts: `name` as given, `uid` as the kernel vouches for it, `origin` of the session (local, ssh …)."""
+
+    name: str
+    uid: int
+    origin: str = "local"
+
+
+class Event(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, rename={"from_": "from"}):
+    """One thing that happened. `prev` is the digest of the event before, `GENESIS` for the first."""
+
+    seq: int
+    utc: str
+    kind: str
+    actor: str
+    uid: int
+    origin: str = ""
+    item: str = ""
+    from_: str = ""
+    to: str = ""
+    reason: str = ""
+    data: dict[str, Any] = {}
+    prev: str
+
+    @property
+    def digest(self) -> str:
+        """sha256 of the event as JSON with sorted keys, defaults left out."""
+        return hashlib.sha256(msgspec.json.encode(self, order="deterministic")).hexdigest()
+
+    @property
+    def at(self) -> datetime:
+        """`utc` as a datetime."""
+        return datetime.fromisoformat(self.utc)
+
+
+def utc_text(moment: datetime) -> str:
+    """MOMENT as files hold it: RFC 3339, UTC, milliseconds.
+
+    >>> utc_text(datetime(2026, 11, 22, 21, 4, 5, 678900, tzinfo=UTC))
+    '2026-11-22T21:04:05.678Z'
+    """
+    return moment.astimezone(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
+
+
+def chained(before: Event | None, event: Event) -> Event:
+    """EVENT as the one that follows BEFORE: numbered and linked."""
+    seq, prev = (before.seq + 1, before.digest) if before else (1, GENESIS)
+    return msgspec.structs.replace(event, seq=seq, prev=prev)
+
+
+class BrokenChain(Exception):
+    """An event that does not follow from the one before it."""
+
+
+def follow(before: Event | None, event: Event) -> None:
+    """Raise BrokenChain unless EVENT is the next one after BEFORE."""
+    seq, prev = (before.seq + 1, before.digest) if before else (1, GENESIS)
+    if event.seq != seq:
+        raise BrokenChain(f"event {event.seq} stands where {seq} should be")
+    if event.prev != prev:
+        raise BrokenChain(f"event {event.seq} does not follow from event {seq - 1}: one of them was changed")

@@ -1,0 +1,154 @@
+"""The record of a run as text: a TOML file for people, and for machines the same file, verified.
+
+Its tables (`[run]`, `[[item]]`, …) are a projection of the journal at its end, one line an event, so that a
+diff reads well. Three things guard it: each event carries the digest of the one before, the tables must equal
+the replay of the events, and the last line is the sha256 of everything above it.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import tomllib
+from collections.abc import Sequence
+from typing import Any
+
+import msgspec
+import tomli_w
+
+from state.events import BrokenChain, Event, follow
+from state.run import ItemState, RunState, UnknownEvent, replay
+from state.verdicts import Mark
+
+SCHEMA = 1
+_HEADER = "# The record of a run, written by tminus. Read it freely; a change by hand is noticed.\n"
+_SEAL = "[seal]\nsha256 = "
+
+
+class RecordError(Exception):
+    """A record that cannot be believed or read. The message says where it breaks; the file is left as it is."""
+
+
+def render(state: RunState, event_lines: Sequence[str]) -> str:
+    """The file's text: the tables of STATE, then the journal of EVENT_LINES (see `event_line`), then the seal."""
+    head = _HEADER + tomli_w.dumps({"schema": SCHEMA, **projection(state)})
+    journal = "".join(f"  {line},\n" for line in event_lines)
+    body = f"{head}\n[journal]\nevents = [\n{journal}]\n\n"
+    return f'{body}{_SEAL}"{hashlib.sha256(body.encode()).hexdigest()}"\n'
+
+
+def parse(text: str) -> tuple[RunState, list[Event]]:
+    """The state and the events that TEXT holds.
+
+    Raises RecordError when it is cut, changed, or from a newer version, naming the first place that is wrong.
+    """
+    try:
+        data = tomllib.loads(text)
+    except tomllib.TOMLDecodeError as error:
+        raise RecordError(f"not TOML, or cut short: {error}") from error
+    schema = data.get("schema")
+    if isinstance(schema, int) and schema > SCHEMA:
+        raise RecordError(f"written by a newer tminus (record schema {schema}; this one reads up to {SCHEMA})")
+    if schema != SCHEMA:
+        raise RecordError("not a record of tminus: it names no schema")
+    events = _events(data)
+    body, found, seal = text.rpartition(_SEAL)
+    if not found:
+        raise RecordError("cut short: the seal at its end is missing")
+    if seal != f'"{hashlib.sha256(body.encode()).hexdigest()}"\n':
+        raise RecordError("changed after it was written: the seal does not fit the text")
+    try:
+        state = replay(events)
+    except (UnknownEvent, KeyError, ValueError) as error:
+        raise RecordError(f"an event cannot be replayed: {error}") from error
+    tables = {key: value for key, value in data.items() if key not in ("schema", "journal", "seal")}
+    if (table := _differs(tables, projection(state))) is not None:
+        raise RecordError(f"the table [{table}] does not agree with the journal")
+    return state, events
+
+
+def _events(data: dict[str, Any]) -> list[Event]:
+    try:
+        events = msgspec.convert(data.get("journal", {}).get("events"), list[Event])
+    except msgspec.ValidationError as error:
+        raise RecordError(f"the journal cannot be read: {error}") from error
+    before: Event | None = None
+    for event in events:
+        try:
+            follow(before, event)
+        except BrokenChain as error:
+            raise RecordError(f"changed after it was written: {error}") from error
+        before = event
+    return events
+
+
+def _differs(found: dict[str, Any], wanted: dict[str, Any]) -> str | None:
+    # Through TOML once, so that both sides speak its types (tuples are arrays, enums are strings).
+    wanted = tomllib.loads(tomli_w.dumps(wanted))
+    return next((key for key in [*wanted, *found] if wanted.get(key) != found.get(key)), None)
+
+
+def event_line(event: Event) -> str:
+    """EVENT as one line of TOML, an inline table."""
+    return _inline(msgspec.to_builtins(event))
+
+
+def _inline(value: Any) -> str:
+    if isinstance(value, dict):
+        pairs = ", ".join(f"{_key(key)} = {_inline(item)}" for key, item in value.items())
+        return "{ " + pairs + " }" if pairs else "{}"
+    if isinstance(value, list | tuple):
+        return "[" + ", ".join(_inline(item) for item in value) + "]"
+    return tomli_w.dumps({"v": value}).removeprefix("v = ").removesuffix("\n")
+
+
+def _key(key: str) -> str:
+    return tomli_w.dumps({key: 0}).removesuffix(" = 0\n")
+
+
+def projection(state: RunState) -> dict[str, Any]:
+    """The readable tables: what a person wants to see in a diff, one fact a line, nothing that says nothing."""
+    meta = {key: value for key, value in state.meta.items() if key != "outline"}
+    tables: dict[str, Any] = {"run": _said(meta | {"closed": state.closed, "driver": state.driver})}
+    if state.gone:
+        tables["gone"] = dict(state.gone)
+    outline = state.meta.get("outline", {})
+    lists = {
+        "item": [_item_table(key, outline.get(key, ""), item) for key, item in state.items.items()],
+        "hold": [_said(msgspec.to_builtins(hold)) for hold in state.holds],
+        "gate": [{"id": key, **_said(msgspec.to_builtins(gate))} for key, gate in state.gates.items()],
+        "note": [_said(msgspec.to_builtins(note)) for note in state.notes],
+        "summary": [dict(summary) for summary in state.summaries],
+        "drift": [dict(drift) for drift in state.drift],
+    }
+    return tables | {key: rows for key, rows in lists.items() if rows}
+
+
+def _item_table(item_id: str, outline: str, item: ItemState) -> dict[str, Any]:
+    marks = [said.actor for said in item.confirmations]
+    table: dict[str, Any] = {
+        "id": item_id,
+        "text": outline,
+        "status": item.status if item.status != "idle" else "",
+        "mark": str(item.mark) if item.mark is not Mark.OPEN else "",
+        "by": marks,
+        "at": item.marked_at if item.mark is not Mark.OPEN else "",
+        "reason": item.reason,
+        "value": item.value,
+        "waived_until": item.waiver_until,
+    }
+    if item.outcome is not None:
+        table |= {
+            "verdict": str(item.outcome.verdict),
+            "expected": item.outcome.expected,
+            "actual": item.outcome.actual,
+            "hint": item.outcome.hint,
+            "observed_at": item.outcome.observed_at.isoformat(),
+            "seconds": item.seconds,
+            "attempts": item.attempts,
+            "evidence": dict(item.outcome.evidence),
+        }
+    return _said(table)
+
+
+def _said(table: dict[str, Any]) -> dict[str, Any]:
+    return {key: value for key, value in table.items() if value not in ("", [], (), {}, None, False)}

@@ -1,0 +1,276 @@
+"""A run as the replay of its events. `apply` is the only place where an event becomes state."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping
+from datetime import datetime
+from typing import Any
+
+import msgspec
+
+from state.events import KINDS, Event
+from state.verdicts import Mark, Outcome, Verdict
+
+replace = msgspec.structs.replace
+
+
+class Confirmation(msgspec.Struct, frozen=True, kw_only=True):
+    """One person's mark: by whom, when, and the digest of the evidence that was on their screen."""
+
+    actor: str
+    uid: int
+    utc: str
+    evidence: str = ""
+
+
+class ItemState(msgspec.Struct, frozen=True, kw_only=True):
+    """Where one item stands. `status` is idle, running or interrupted; the verdict is in `outcome`."""
+
+    status: str = "idle"
+    outcome: Outcome | None = None
+    seconds: float = 0.0
+    attempts: int = 0
+    started_at: str = ""
+    finished_at: str = ""
+    mark: Mark = Mark.OPEN
+    confirmations: tuple[Confirmation, ...] = ()
+    reason: str = ""
+    value: str = ""
+    marked_at: str = ""
+    waiver_until: str = ""
+    waiver_evidence: str = ""
+
+
+class Hold(msgspec.Struct, frozen=True, kw_only=True):
+    """Somebody stopped the run. Any hold that is not released blocks progress."""
+
+    id: int
+    actor: str
+    uid: int
+    utc: str
+    reason: str
+    released_at: str = ""
+    released_by: str = ""
+
+
+class GateRecord(msgspec.Struct, frozen=True, kw_only=True):
+    """What the record keeps of a gate: its last state, why, and what a person decided."""
+
+    armed: bool = False
+    state: str = "unarmed"
+    why: str = ""
+    changed_at: str = ""
+    trips: int = 0
+    decision: str = ""
+    decided_by: str = ""
+    decided_because: str = ""
+
+
+class Note(msgspec.Struct, frozen=True, kw_only=True):
+    """A person's words, about an item or the run."""
+
+    utc: str
+    actor: str
+    item: str
+    text: str
+
+
+class RunState(msgspec.Struct, frozen=True, kw_only=True):
+    """Everything a record says, and nothing else: no client and no check keeps truth of its own."""
+
+    meta: dict[str, Any] = {}
+    items: Mapping[str, ItemState] = {}
+    holds: tuple[Hold, ...] = ()
+    gates: Mapping[str, GateRecord] = {}
+    gone: Mapping[str, str] = {}  # phase id → when its pause point was passed
+    driver: str = ""
+    driver_uid: int = -1
+    notes: tuple[Note, ...] = ()
+    summaries: tuple[dict[str, Any], ...] = ()
+    drift: tuple[dict[str, Any], ...] = ()
+    rollback_decided: bool = False
+    closed: bool = False
+    last: Event | None = None
+
+    def item(self, item_id: str) -> ItemState:
+        """The state of an item; a fresh one if nothing happened to it yet."""
+        return self.items.get(item_id, _UNTOUCHED)
+
+    @property
+    def open_holds(self) -> tuple[Hold, ...]:
+        """The holds that nobody released yet."""
+        return tuple(hold for hold in self.holds if not hold.released_at)
+
+
+_UNTOUCHED = ItemState()
+
+
+class UnknownEvent(Exception):
+    """An event of a kind that this version does not know."""
+
+
+def replay(events: Iterable[Event]) -> RunState:
+    """The state after EVENTS, from nothing."""
+    state = RunState()
+    for event in events:
+        state = apply(state, event)
+    return state
+
+
+def apply(state: RunState, event: Event) -> RunState:
+    """STATE after EVENT. Pure. Raises UnknownEvent for a kind from another version."""
+    if event.kind not in KINDS:
+        raise UnknownEvent(f"event {event.seq} is of the kind {event.kind!r}, which this version does not know")
+    step = _STEPS.get(event.kind)
+    return replace(step(state, event) if step else state, last=event)
+
+
+def _with_item(state: RunState, event: Event, **changes: Any) -> RunState:
+    item = replace(state.item(event.item), **changes)
+    return replace(state, items={**state.items, event.item: item})
+
+
+def _created(state: RunState, event: Event) -> RunState:
+    return replace(state, meta={**event.data, "started": event.utc})
+
+
+def _engine_started(state: RunState, event: Event) -> RunState:
+    # Whatever was running when the engine died was cut off: nobody knows how it ended.
+    items = {
+        key: replace(item, status="interrupted", outcome=None) if item.status == "running" else item
+        for key, item in state.items.items()
+    }
+    return replace(state, items=items)
+
+
+def _check_started(state: RunState, event: Event) -> RunState:
+    attempts = state.item(event.item).attempts + 1
+    return _with_item(state, event, status="running", attempts=attempts, started_at=event.utc)
+
+
+def _check_finished(state: RunState, event: Event) -> RunState:
+    outcome = outcome_of(event)
+    before = state.item(event.item)
+    changes: dict[str, Any] = {}
+    if before.mark is Mark.WAIVED and before.waiver_evidence and before.waiver_evidence != verdict_key(outcome):
+        # The waiver was for what was seen then; this is something else.
+        changes = {"mark": Mark.OPEN, "confirmations": (), "reason": "", "waiver_until": "", "waiver_evidence": ""}
+    elif before.mark is Mark.CONFIRMED and outcome.verdict is not Verdict.PASS:
+        changes = {"mark": Mark.OPEN, "confirmations": ()}
+    return _with_item(
+        state,
+        event,
+        status="idle",
+        outcome=outcome,
+        seconds=float(event.data.get("seconds", 0.0)),
+        finished_at=event.utc,
+        **changes,
+    )
+
+
+def _mark(state: RunState, event: Event) -> RunState:
+    mark = Mark(event.to)
+    seen = str(event.data.get("evidence", ""))
+    said = Confirmation(actor=event.actor, uid=event.uid, utc=event.utc, evidence=seen)
+    before = state.item(event.item)
+    confirmations: tuple[Confirmation, ...] = ()
+    if mark is Mark.CONFIRMED:
+        # A second person adds to the first; the same person saying it again replaces themselves.
+        kept = before.confirmations if before.mark is Mark.CONFIRMED else ()
+        confirmations = (*(c for c in kept if c.uid != event.uid), said)
+    elif mark is not Mark.OPEN:
+        confirmations = (said,)
+    return _with_item(
+        state,
+        event,
+        mark=mark,
+        confirmations=confirmations,
+        reason=event.reason,
+        value=str(event.data.get("value", before.value)),
+        marked_at=event.utc,
+        waiver_until=str(event.data.get("until", "")) if mark is Mark.WAIVED else "",
+        waiver_evidence=str(event.data.get("waives", "")) if mark is Mark.WAIVED else "",
+    )
+
+
+def _hold_raised(state: RunState, event: Event) -> RunState:
+    hold = Hold(id=event.data["id"], actor=event.actor, uid=event.uid, utc=event.utc, reason=event.reason)
+    return replace(state, holds=(*state.holds, hold))
+
+
+def _hold_released(state: RunState, event: Event) -> RunState:
+    return replace(
+        state,
+        holds=tuple(
+            replace(hold, released_at=event.utc, released_by=event.actor) if hold.id == event.data["id"] else hold
+            for hold in state.holds
+        ),
+    )
+
+
+def _gate(run: RunState, event: Event, **changes: Any) -> RunState:
+    record = replace(run.gates.get(event.item, GateRecord()), changed_at=event.utc, **changes)
+    return replace(run, gates={**run.gates, event.item: record})
+
+
+def _gate_changed(state: RunState, event: Event) -> RunState:
+    trips = state.gates.get(event.item, GateRecord()).trips + (event.to == "tripped")
+    undecided = {"decision": "", "decided_by": "", "decided_because": ""} if event.to == "tripped" else {}
+    return _gate(state, event, state=event.to, why=event.reason, trips=trips, **undecided)
+
+
+def _gate_decided(state: RunState, event: Event) -> RunState:
+    state = _gate(state, event, decision=event.to, decided_by=event.actor, decided_because=event.reason)
+    return replace(state, rollback_decided=True) if event.to == "roll-back" else state
+
+
+_STEPS: Mapping[str, Callable[[RunState, Event], RunState]] = {
+    "run.created": _created,
+    "run.closed": lambda s, e: replace(s, closed=True),
+    "engine.started": _engine_started,
+    "phase.go": lambda s, e: replace(s, gone={**s.gone, e.item: e.utc}),
+    "check.started": _check_started,
+    "check.finished": _check_finished,
+    "mark": _mark,
+    "hold.raised": _hold_raised,
+    "hold.released": _hold_released,
+    "lease.taken": lambda s, e: replace(s, driver=e.actor, driver_uid=e.uid),
+    "lease.released": lambda s, e: replace(s, driver="", driver_uid=-1),
+    "gate.armed": lambda s, e: _gate(s, e, armed=True),
+    "gate.disarmed": lambda s, e: _gate(s, e, armed=False, state="unarmed"),
+    "gate.changed": _gate_changed,
+    "gate.decided": _gate_decided,
+    "note": lambda s, e: replace(s, notes=(*s.notes, Note(utc=e.utc, actor=e.actor, item=e.item, text=e.reason))),
+    "summary": lambda s, e: replace(s, summaries=(*s.summaries, e.data)),
+    "drift": lambda s, e: replace(s, drift=(*s.drift, e.data)),
+}
+
+
+def outcome_data(outcome: Outcome, seconds: float) -> dict[str, Any]:
+    """OUTCOME as the `data` of a `check.finished` event; what is empty is left out."""
+    data: dict[str, Any] = {
+        "expected": outcome.expected,
+        "actual": outcome.actual,
+        "evidence": dict(outcome.evidence),
+        "hint": outcome.hint,
+    }
+    kept = {key: value for key, value in data.items() if value}
+    return kept | {"observed_at": outcome.observed_at.isoformat(), "seconds": round(seconds, 3)}
+
+
+def outcome_of(event: Event) -> Outcome:
+    """The outcome that a `check.finished` event holds."""
+    data = event.data
+    return Outcome(
+        verdict=Verdict(event.to),
+        expected=data.get("expected", ""),
+        actual=data.get("actual", ""),
+        evidence=data.get("evidence", {}),
+        hint=data.get("hint", ""),
+        observed_at=datetime.fromisoformat(data["observed_at"]),
+    )
+
+
+def verdict_key(outcome: Outcome | None) -> str:
+    """What a waiver is bound to: the verdict and what was expected, not the passing numbers around them."""
+    return f"{outcome.verdict}: {outcome.expected}" if outcome else ""

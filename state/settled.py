@@ -1,0 +1,159 @@
+"""Whether an item needs nothing more, and whether the run may go on. In one place, and nowhere else."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from datetime import datetime
+from enum import StrEnum
+
+import msgspec
+
+from state.definition import Checklist, Gate, Item, Phase
+from state.run import ItemState, RunState, verdict_key
+from state.verdicts import Mark, Verdict
+
+
+def why_open(item: Item, state: ItemState, now: datetime) -> str:
+    """What ITEM still needs at NOW, as a person would say it; empty when it is settled.
+
+    Only a pass settles the check's half of an item (a warning does once a person confirmed it with their eyes
+    on it), and only a person settles the human half. Skipping, waiving and "not applicable" stand for both
+    halves, with a reason; a critical item cannot be skipped.
+    """
+    if state.status == "running":
+        return "running"
+    if state.status == "interrupted":
+        return "interrupted: run it again"
+    if state.mark is Mark.FAILED:
+        return f"marked failed: {state.reason}"
+    if state.mark is Mark.NOT_APPLICABLE or (state.mark is Mark.SKIPPED and not item.critical):
+        return ""
+    if state.mark is Mark.SKIPPED:
+        return "critical: may not be skipped; waive it, or settle it"
+    if state.mark is Mark.WAIVED:
+        return _why_waiver_is_over(state, now)
+    return _why_check_is_open(item, state, now) or _why_human_is_open(item, state)
+
+
+def settled(item: Item, state: ItemState, now: datetime) -> bool:
+    """Whether ITEM needs nothing more."""
+    return not why_open(item, state, now)
+
+
+def shown_verdict(item: Item, state: ItemState, now: datetime) -> Verdict | None:
+    """The verdict as it counts at NOW: stale when the evidence is too old; None when nobody looked yet."""
+    if state.outcome is None:
+        return None
+    # What a person confirmed while it was fresh does not grow stale behind their back.
+    at = datetime.fromisoformat(state.marked_at) if state.mark is Mark.CONFIRMED and item.needs_human else now
+    return state.outcome.as_seen_at(at, item.fresh_seconds)
+
+
+def _why_check_is_open(item: Item, state: ItemState, now: datetime) -> str:
+    if not item.needs_check:
+        return ""
+    match shown_verdict(item, state, now):
+        case Verdict.PASS:
+            return ""
+        case Verdict.WARN if item.needs_human and state.mark is Mark.CONFIRMED:
+            return ""
+        case None:
+            return "not checked yet"
+        case Verdict.STALE:
+            return "stale: run it again"
+        case verdict:
+            return f"{verdict}: {state.outcome.actual}" if state.outcome else str(verdict)
+
+
+def _why_human_is_open(item: Item, state: ItemState) -> str:
+    if not item.needs_human:
+        return ""
+    if state.mark is not Mark.CONFIRMED:
+        return "not confirmed yet"
+    if item.pair and len({said.uid for said in state.confirmations}) < 2:
+        return "waits for a second person"
+    return ""
+
+
+def _why_waiver_is_over(state: ItemState, now: datetime) -> str:
+    if state.waiver_until and now >= datetime.fromisoformat(state.waiver_until):
+        return f"the waiver ended at {state.waiver_until}"
+    if state.waiver_evidence != verdict_key(state.outcome):
+        return "the evidence changed since the waiver"
+    return ""
+
+
+class Go(StrEnum):
+    """The word in the verdict bar."""
+
+    GO = "GO"
+    HOLD = "HOLD"
+    NO_GO = "NO-GO"
+    ROLL_BACK = "ROLL BACK"
+
+
+class Blocker(msgspec.Struct, frozen=True):
+    """One thing that stands between the run and GO: an item, a gate, a hold."""
+
+    kind: str
+    id: str
+    why: str
+
+
+class GateLight(msgspec.Struct, frozen=True):
+    """A gate as it is right now: unarmed, clear, pending, unknown, recovering or tripped, and why."""
+
+    id: str
+    state: str
+    why: str = ""
+
+
+class Standing(msgspec.Struct, frozen=True):
+    """The verdict over the run, the phase it is about, and everything that stands against it."""
+
+    go: Go
+    phase: str
+    blockers: tuple[Blocker, ...] = ()
+
+
+def current_phase(checklist: Checklist, run: RunState) -> Phase:
+    """The first phase of the branch being flown whose pause point is not passed; else its last one."""
+    branch = "rollback" if run.rollback_decided else "main"
+    phases = [phase for phase in checklist.phase if phase.branch == branch] or list(checklist.phase)
+    return next((phase for phase in phases if phase.id not in run.gone), phases[-1])
+
+
+def standing(checklist: Checklist, run: RunState, lights: Mapping[str, GateLight], now: datetime) -> Standing:
+    """GO, HOLD, NO-GO or ROLL BACK, with the list of blockers. GO only when nothing at all stands against it."""
+    phase = current_phase(checklist, run)
+    gates = list(_gate_blockers(checklist, run, lights))
+    holds = [Blocker("hold", str(hold.id), f"{hold.actor}: {hold.reason}") for hold in run.open_holds]
+    items = [Blocker("item", item.id, why) for item in phase.items if (why := why_open(item, run.item(item.id), now))]
+    blockers = (*(b for _, b in gates), *holds, *items)
+    if run.rollback_decided or any(then == "rollback" for then, _ in gates):
+        return Standing(Go.ROLL_BACK, phase.id, blockers)
+    if holds or any(then == "hold" for then, _ in gates):
+        return Standing(Go.HOLD, phase.id, blockers)
+    if blockers or not phase.items:
+        return Standing(Go.NO_GO, phase.id, blockers or (Blocker("phase", phase.id, "there is nothing to settle"),))
+    return Standing(Go.GO, phase.id)
+
+
+def _gate_blockers(
+    checklist: Checklist, run: RunState, lights: Mapping[str, GateLight]
+) -> Iterator[tuple[str, Blocker]]:
+    """(what the gate demands, the blocker) for every armed gate that is not clear. No light at all is no sight."""
+    for gate in checklist.gate:
+        record = run.gates.get(gate.id)
+        if record is None or not record.armed:
+            continue
+        light = lights.get(gate.id, GateLight(gate.id, "unknown", "no data yet"))
+        if record.state == "tripped" and record.decision not in ("continue", "extend"):
+            yield gate.then, Blocker("gate", gate.id, f"tripped: {record.why}")
+        elif light.state != "clear":
+            yield _demand_short_of_a_trip(gate), Blocker("gate", gate.id, f"{light.state}: {light.why}")
+
+
+def _demand_short_of_a_trip(gate: Gate) -> str:
+    # A gate that has not tripped never demands a rollback, however bad it looks: it only stands against GO.
+    return "warn" if gate.then == "rollback" else "no-go"
