@@ -37,6 +37,7 @@ class RecordFile:
         """
         self.path = path
         self.wal_path = path.with_name(path.name + ".wal")
+        self._wal_size = 0
         self._wal = os.open(self.wal_path, os.O_RDWR | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC, 0o600)
         try:
             self._lock()
@@ -45,7 +46,7 @@ class RecordFile:
             os.close(self._wal)
             raise
         self._lines = [event_line(event) for event in events]
-        self._saved = len(self._lines) if not self._wal_size else -1
+        self._saved = -1 if self._wal_size else len(self._lines)
 
     def append(self, event: Event) -> Event:
         """Chain EVENT to the last one and make it durable. Returns it as it was written.
@@ -151,13 +152,13 @@ def _wal_line(event: Event) -> bytes:
 
 
 def _read_wal(raw: bytes, name: str) -> tuple[list[Event], int]:
-    """The events of a log and the length of its sound part. Only its very end may be unsound."""
+    """The events of a log and the length of its sound part. Only a last line without its end may be unsound."""
     events: list[Event] = []
     at = 0
     for line in raw.splitlines(keepends=True):
         event = _wal_event(line)
         if event is None:
-            if at + len(line) < len(raw):
+            if line.endswith(b"\n"):  # whole, so it was acknowledged: an append that was cut off has no end
                 raise RecordError(f"{name}: line {len(events) + 1} was changed after it was written")
             break
         events.append(event)
