@@ -1,0 +1,356 @@
+"""What a screen and the engine say to each other: typed structs, one JSON line each, over a Unix socket."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import msgspec
+
+PROTOCOL = 1
+
+
+class _Request(msgspec.Struct, frozen=True, kw_only=True, tag_field="ask"):
+    """A request. `id` comes back in the reply, so that several may be under way."""
+
+    id: int = 0
+
+
+class Hello(_Request, frozen=True, kw_only=True, tag="hello"):
+    """Who is there: the first line of a client. `watch` asks for the snapshot and the updates."""
+
+    protocol: int = PROTOCOL
+    name: str = ""
+    kind: str = "command"  # cockpit, watcher or command
+    watch: bool = False
+
+
+class RunCheck(_Request, frozen=True, kw_only=True, tag="run"):
+    """Run the check of an item. A change runs only when `go` is the digest of the plan that was shown."""
+
+    item: str
+    answer: str = ""
+    go: str = ""
+
+
+class ShowPlan(_Request, frozen=True, kw_only=True, tag="plan"):
+    """What the check of an item would do; the reply's `data` is a `Plan`."""
+
+    item: str
+
+
+class CancelCheck(_Request, frozen=True, kw_only=True, tag="cancel"):
+    """Stop a running check."""
+
+    item: str
+
+
+class MarkItem(_Request, frozen=True, kw_only=True, tag="mark"):
+    """Say something of an item. `evidence` is the digest of the outcome that was on the screen."""
+
+    item: str
+    mark: str
+    evidence: str = ""
+    reason: str = ""
+    value: str = ""
+    until: str = ""
+
+
+class RaiseHold(_Request, frozen=True, kw_only=True, tag="hold"):
+    """Stop the run, with a reason. Anybody may."""
+
+    reason: str
+
+
+class ReleaseHold(_Request, frozen=True, kw_only=True, tag="release"):
+    """Let the run go on: the driver may release any hold, others their own. 0: the only one there is."""
+
+    hold: int = 0
+    reason: str = ""
+
+
+class PassPhase(_Request, frozen=True, kw_only=True, tag="go"):
+    """Pass the pause point of the current phase. Refused unless the verdict is GO."""
+
+    phase: str
+
+
+class DecideGate(_Request, frozen=True, kw_only=True, tag="decide"):
+    """Answer a tripped gate: `decision` is roll-back, continue or extend."""
+
+    gate: str
+    decision: str
+    reason: str
+
+
+class TakeLease(_Request, frozen=True, kw_only=True, tag="drive"):
+    """Become the driver, when nobody drives (or the one who did has gone)."""
+
+
+class AddNote(_Request, frozen=True, kw_only=True, tag="note"):
+    """Words for the record, about an item or the run."""
+
+    text: str
+    item: str = ""
+
+
+class StopEngine(_Request, frozen=True, kw_only=True, tag="stop"):
+    """End the engine; with `close` the run is over too."""
+
+    close: bool = False
+
+
+Request = (
+    Hello
+    | RunCheck
+    | ShowPlan
+    | CancelCheck
+    | MarkItem
+    | RaiseHold
+    | ReleaseHold
+    | PassPhase
+    | DecideGate
+    | TakeLease
+    | AddNote
+    | StopEngine
+)
+
+
+class Plan(msgspec.Struct, frozen=True, kw_only=True):
+    """What a change will do, line by line. Its `digest` is the go that starts it."""
+
+    lines: tuple[str, ...]
+    danger: str  # safe, reversible or one-way
+    target: str = ""
+    digest: str = ""
+
+
+# --- what the engine shows ---------------------------------------------------------------------------------
+
+
+class ItemFace(msgspec.Struct, frozen=True, kw_only=True):
+    """What does not change of an item while the engine runs."""
+
+    id: str
+    text: str
+    how: str = ""
+    check: str = ""
+    effect: str = ""  # read or change
+    marks: str = "human"  # check, human or both
+    pair: bool = False
+    critical: bool = False
+    point_of_no_return: bool = False
+    expect: float = 0.0  # planned seconds; 0: not planned
+    ask: str = ""
+    role: str = ""
+    out_of_scope: str = ""
+
+
+class StepFace(msgspec.Struct, frozen=True):
+    """A titled group of items."""
+
+    title: str
+    items: tuple[ItemFace, ...]
+
+
+class PhaseFace(msgspec.Struct, frozen=True, kw_only=True):
+    """A phase: `offset` is its planned start in seconds from T0, None when it has none."""
+
+    id: str
+    title: str
+    mode: str
+    branch: str
+    at: str = ""
+    offset: float | None = None
+    steps: tuple[StepFace, ...] = ()
+
+    @property
+    def items(self) -> tuple[ItemFace, ...]:
+        """Its items in order."""
+        return tuple(item for step in self.steps for item in step.items)
+
+
+class Said(msgspec.Struct, frozen=True):
+    """One person's mark: who and when (UTC)."""
+
+    actor: str
+    utc: str
+
+
+class ItemView(msgspec.Struct, frozen=True, kw_only=True):
+    """Where an item stands. `verdict` is empty when nobody looked yet; `evidence_digest` is what to confirm."""
+
+    id: str
+    status: str = "idle"
+    verdict: str = ""
+    mark: str = "open"
+    settled: bool = False
+    why_open: str = ""
+    expected: str = ""
+    actual: str = ""
+    evidence: dict[str, str | int | float | bool] = {}
+    evidence_digest: str = ""
+    hint: str = ""
+    observed_at: str = ""
+    seconds: float = 0.0
+    attempts: int = 0
+    started_at: str = ""
+    said: tuple[Said, ...] = ()
+    reason: str = ""
+    value: str = ""
+    blocked: str = ""  # why it cannot be run or marked now; empty: it can
+
+
+class GateView(msgspec.Struct, frozen=True, kw_only=True):
+    """A gate. `state` is unarmed, clear, pending, unknown, recovering or tripped; `progress` 0 to 1 of a trip."""
+
+    id: str
+    text: str
+    then: str
+    armed: bool = False
+    state: str = "unarmed"
+    why: str = ""
+    progress: float = 0.0
+    flapping: bool = False
+    decision: str = ""
+
+
+class MetricView(msgspec.Struct, frozen=True, kw_only=True):
+    """A live number. `status` is ok, warn, bad, unknown or stale; `value` is None when there is no data."""
+
+    metric: str
+    label: str
+    unit: str = ""
+    value: float | None = None
+    text: str = ""
+    source: str = ""
+    observed_at: str = ""
+    samples: int = 0
+    threshold: float | None = None
+    scale_max: float | None = None
+    status: str = "unknown"
+    error: str = ""
+
+
+class HoldView(msgspec.Struct, frozen=True, kw_only=True):
+    """A hold that is open."""
+
+    id: int
+    actor: str
+    utc: str
+    reason: str
+
+
+class BlockerView(msgspec.Struct, frozen=True):
+    """One thing that stands against GO: `kind` is item, gate, hold or phase."""
+
+    kind: str
+    id: str
+    why: str
+
+
+class StandingView(msgspec.Struct, frozen=True, kw_only=True):
+    """The verdict: GO, HOLD, NO-GO or ROLL BACK, the phase it is about, and its blockers."""
+
+    go: str = "NO-GO"
+    phase: str = ""
+    blockers: tuple[BlockerView, ...] = ()
+
+
+class Presence(msgspec.Struct, frozen=True, kw_only=True):
+    """Somebody who has a screen open."""
+
+    name: str
+    uid: int
+    kind: str
+    origin: str = "local"
+
+
+class RoleView(msgspec.Struct, frozen=True, kw_only=True):
+    """A line of the contact list."""
+
+    title: str
+    name: str = ""
+    contact: str = ""
+
+
+class RunInfo(msgspec.Struct, frozen=True, kw_only=True):
+    """The run as a whole. `trouble` says what is wrong with the tool itself (a full disk); empty is good."""
+
+    id: str = ""
+    title: str = ""
+    record: str = ""
+    rehearsal: bool = False
+    t0: str = ""
+    started: str = ""
+    driver: str = ""
+    driver_uid: int = -1
+    people: tuple[Presence, ...] = ()
+    closed: bool = False
+    trouble: str = ""
+    complete: bool = False
+
+
+class ProgressView(msgspec.Struct, frozen=True, kw_only=True):
+    """How far a running check is; `total` 0 when it cannot say."""
+
+    done: float = 0.0
+    total: float = 0.0
+    unit: str = ""
+    what: str = ""
+
+
+class View(msgspec.Struct, frozen=True, kw_only=True):
+    """Everything a screen shows, in one piece."""
+
+    run: RunInfo = RunInfo()
+    roles: tuple[RoleView, ...] = ()
+    phases: tuple[PhaseFace, ...] = ()
+    items: dict[str, ItemView] = {}
+    gates: dict[str, GateView] = {}
+    metrics: dict[str, MetricView] = {}
+    series: dict[str, tuple[float | None, ...]] = {}
+    holds: tuple[HoldView, ...] = ()
+    gone: tuple[str, ...] = ()
+    standing: StandingView = StandingView()
+    progress: dict[str, ProgressView] = {}
+    output: dict[str, tuple[str, ...]] = {}  # the last lines of each check's output
+
+
+class Update(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, tag_field="say", tag="update"):
+    """What changed since the last line: a section that is absent did not."""
+
+    run: RunInfo | None = None
+    items: dict[str, ItemView] = {}
+    gates: dict[str, GateView] = {}
+    metrics: dict[str, MetricView] = {}
+    holds: tuple[HoldView, ...] | None = None
+    gone: tuple[str, ...] | None = None
+    standing: StandingView | None = None
+    progress: dict[str, ProgressView] = {}
+    output: dict[str, tuple[str, ...]] = {}  # new lines; they are added to what is there
+
+
+class Snapshot(msgspec.Struct, frozen=True, kw_only=True, tag_field="say", tag="snapshot"):
+    """The whole view: the first thing a watcher gets, and what a client that fell behind gets again."""
+
+    view: View
+
+
+class Welcome(msgspec.Struct, frozen=True, kw_only=True, tag_field="say", tag="welcome"):
+    """The engine's answer to hello. `protocol` differs when the two are of different versions."""
+
+    version: str
+    protocol: int
+    name: str
+    uid: int
+
+
+class Reply(msgspec.Struct, frozen=True, kw_only=True, tag_field="say", tag="reply"):
+    """The answer to a request: `error` says why it was refused and what to do; empty is done."""
+
+    id: int
+    error: str = ""
+    data: dict[str, Any] = {}
+
+
+Message = Welcome | Snapshot | Update | Reply
