@@ -72,7 +72,7 @@ class Client:
     async def ask(self, request: Request) -> Reply:
         """Send REQUEST and wait for its reply. Raises Refused, or EngineGone when the engine ends meanwhile."""
         number = next(self._numbers)
-        future = asyncio.get_running_loop().create_future()
+        future: asyncio.Future[Reply] = asyncio.get_running_loop().create_future()
         self._waiting[number] = future
         if self._gone.is_set():
             raise EngineGone("the engine has gone")
