@@ -1,0 +1,1 @@
+"""The engine: the process that owns a run. Everything else is a client of it."""

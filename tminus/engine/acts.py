@@ -1,0 +1,244 @@
+"""What people may do, and why not: the rules between a request and an event. Pure."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from typing import Any
+
+from state.definition import Checklist, Item
+from state.events import Actor, Event, utc_text
+from state.run import RunState, verdict_key
+from state.settled import GateLight, Go, current_phase, settled, shown_verdict, standing, why_open
+from state.verdicts import Mark, Verdict
+
+REASON_CHARS = 10
+
+
+class Refusal(Exception):
+    """A request that is against the rules. The message says why, and what would be right."""
+
+
+def event(kind: str, actor: Actor, **fields: Any) -> Event:
+    """An event of KIND by ACTOR, now. Its place in the chain is given when it is written."""
+    return Event(
+        seq=0,
+        utc=utc_text(datetime.now(UTC)),
+        kind=kind,
+        actor=actor.name,
+        uid=actor.uid,
+        origin=actor.origin,
+        prev="",
+        **fields,
+    )
+
+
+def find(checklist: Checklist, item_id: str) -> Item:
+    """The item of that id. Raises Refusal with a hint at the nearest one."""
+    if item_id not in checklist.items:
+        from state.schema import did_you_mean
+
+        raise Refusal(f"no item {item_id!r}: {did_you_mean(item_id, list(checklist.items))}")
+    return checklist.items[item_id]
+
+
+def why_blocked(checklist: Checklist, run: RunState, item: Item, now: datetime) -> str:
+    """Why ITEM cannot be settled now, and what to do about it; empty when it can."""
+    if run.closed:
+        return "the run is closed"
+    phase, current = checklist.phase_of(item.id), current_phase(checklist, run)
+    if phase.branch == "rollback" and not run.rollback_decided:
+        return "the rollback opens when somebody decides to roll back"
+    order = [p.id for p in checklist.phase if p.branch == phase.branch]
+    if phase.branch == current.branch and order.index(phase.id) > order.index(current.id):
+        return f"{current.title!r} comes first: settle it and give GO"
+    if run.open_holds:
+        hold = run.open_holds[0]
+        return f"held by {hold.actor}: {hold.reason}"
+    for need in item.needs:
+        if not settled(checklist.items[need], run.item(need), now):
+            return f"needs {need!r} first"
+    if phase.mode == "read-do" and phase.id not in run.gone:
+        for earlier in phase.items:
+            if earlier.id == item.id:
+                break
+            if not settled(earlier, run.item(earlier.id), now):
+                return f"in this order: {earlier.text!r} comes first"
+    return ""
+
+
+def require_driver(run: RunState, actor: Actor) -> None:
+    """Only the driver acts. Raises Refusal for anybody else."""
+    if run.closed:
+        raise Refusal("the run is closed; nothing more is recorded")
+    if run.driver and run.driver_uid != actor.uid:
+        raise Refusal(f"{run.driver} drives; you may hold, co-sign and leave notes, or ask for control")
+
+
+def require_reason(reason: str, what: str) -> None:
+    """Raises Refusal unless REASON says something."""
+    if len(reason.strip()) < REASON_CHARS:
+        raise Refusal(f"{what} needs a reason of {REASON_CHARS} characters or more")
+
+
+def mark(checklist: Checklist, run: RunState, actor: Actor, request: Any, now: datetime) -> Event:
+    """The event of a MarkItem request. Raises Refusal when the item is not ready for that mark."""
+    item = find(checklist, request.item)
+    state = run.item(item.id)
+    try:
+        wanted = Mark(request.mark)
+    except ValueError:
+        raise Refusal(f"no mark {request.mark!r}: one of {', '.join(Mark)}") from None
+    co_sign = wanted is Mark.CONFIRMED and item.pair and state.mark is Mark.CONFIRMED
+    if not co_sign or run.closed:
+        require_driver(run, actor)
+    if state.status == "running":
+        raise Refusal("its check is running: wait for it, or cancel it")
+    if wanted is not Mark.OPEN and (blocked := why_blocked(checklist, run, item, now)):
+        raise Refusal(blocked)
+    if wanted.needs_reason:
+        require_reason(request.reason, f"{wanted!s}")
+    if wanted is Mark.SKIPPED and item.critical:
+        raise Refusal("a critical item may not be skipped: settle it, or waive it with your name")
+    if wanted is Mark.CONFIRMED:
+        _may_confirm(item, run, actor, request, now, co_sign=co_sign)
+    data: dict[str, Any] = {}
+    if state.outcome is not None:
+        data["evidence"] = state.outcome.digest
+    if request.value:
+        data["value"] = request.value
+    if wanted is Mark.WAIVED:
+        data["waives"] = verdict_key(state.outcome)
+        if request.until:
+            data["until"] = _moment(request.until)
+    return event(
+        "mark", actor, item=item.id, from_=str(state.mark), to=str(wanted), reason=request.reason.strip(), data=data
+    )
+
+
+def _may_confirm(item: Item, run: RunState, actor: Actor, request: Any, now: datetime, *, co_sign: bool) -> None:
+    state = run.item(item.id)
+    if not item.needs_human:
+        raise Refusal("the check settles this item; nobody confirms it")
+    if co_sign and any(said.uid == actor.uid for said in state.confirmations):
+        raise Refusal("this item needs a second person: another login, not the one who confirmed it first")
+    if state.outcome is None:
+        if item.needs_check:
+            raise Refusal("nobody has looked yet: run its check first")
+        return
+    if request.evidence != state.outcome.digest:
+        raise Refusal("the evidence is not the one you saw: look again, then confirm")
+    if not item.needs_check:
+        return
+    verdict = shown_verdict(item, state, now)
+    if verdict is Verdict.WARN:
+        require_reason(request.reason, "confirming a warning")
+    elif verdict is not Verdict.PASS:
+        raise Refusal(f"the check says {verdict}: run it again, or waive it with a reason")
+
+
+def _moment(text: str) -> str:
+    from state.durations import parse_duration
+
+    try:
+        return utc_text(datetime.fromtimestamp(datetime.now(UTC).timestamp() + parse_duration(text), UTC))
+    except ValueError:
+        pass
+    try:
+        moment = datetime.fromisoformat(text)
+    except ValueError:
+        raise Refusal(f"{text!r} is no moment: write 30m, 2h, or 2026-11-22T23:30:00Z") from None
+    return utc_text(moment if moment.tzinfo else moment.astimezone())
+
+
+def raise_hold(run: RunState, actor: Actor, reason: str) -> Event:
+    """The event of a hold. Anybody may hold, at any time before the run is closed."""
+    if run.closed:
+        raise Refusal("the run is closed")
+    if len(reason.strip()) < 3:
+        raise Refusal("say why, in a few words: the others must know what to look at")
+    return event("hold.raised", actor, reason=reason.strip(), data={"id": len(run.holds) + 1})
+
+
+def release_hold(run: RunState, actor: Actor, hold_id: int, reason: str) -> Event:
+    """The event of a release: by the one who held, or by the driver."""
+    if not run.open_holds:
+        raise Refusal("nothing is held")
+    if hold_id == 0 and len(run.open_holds) > 1:
+        raise Refusal("several holds: name one of " + ", ".join(f"{h.id} ({h.actor})" for h in run.open_holds))
+    hold = next((h for h in run.open_holds if hold_id in (0, h.id)), None)
+    if hold is None:
+        raise Refusal(f"no open hold {hold_id}")
+    if hold.uid != actor.uid and run.driver_uid not in (-1, actor.uid):
+        raise Refusal(f"{hold.actor} holds; they or the driver may release it")
+    return event("hold.released", actor, reason=reason.strip(), data={"id": hold.id})
+
+
+def pass_phase(
+    checklist: Checklist, run: RunState, actor: Actor, phase_id: str, lights: dict[str, GateLight], now: datetime
+) -> Event:
+    """The event of passing a pause point: only for the current phase, and only on GO."""
+    require_driver(run, actor)
+    current = current_phase(checklist, run)
+    if phase_id != current.id:
+        raise Refusal(f"the current phase is {current.id!r}, not {phase_id!r}")
+    if current.id in run.gone:
+        raise Refusal("every phase is behind you")
+    now_standing = standing(checklist, run, lights, now)
+    rolling = run.rollback_decided and not any(why_open(item, run.item(item.id), now) for item in current.items)
+    if now_standing.go is not Go.GO and not (rolling and not run.open_holds):
+        first = "; ".join(f"{b.id}: {b.why}" for b in now_standing.blockers[:3])
+        raise Refusal(f"{now_standing.go}: {first}")
+    return event("phase.go", actor, item=current.id)
+
+
+def decide_gate(run: RunState, actor: Actor, gate_id: str, decision: str, reason: str) -> Event:
+    """The event of a named person's answer to a tripped gate."""
+    require_driver(run, actor)
+    record = run.gates.get(gate_id)
+    if record is None or record.state != "tripped":
+        raise Refusal(f"gate {gate_id!r} has not tripped")
+    if decision not in ("roll-back", "continue", "extend"):
+        raise Refusal("decide roll-back, continue or extend")
+    require_reason(reason, "a decision")
+    return event("gate.decided", actor, item=gate_id, to=decision, reason=reason.strip())
+
+
+def take_lease(run: RunState, actor: Actor, present: set[int]) -> Event:
+    """The event of becoming the driver: when nobody drives, or the one who did has no screen open."""
+    if run.closed:
+        raise Refusal("the run is closed")
+    if run.driver_uid == actor.uid and run.driver == actor.name:
+        raise Refusal("you drive already")
+    if run.driver and run.driver_uid != actor.uid and run.driver_uid in present:
+        raise Refusal(f"{run.driver} drives and is here: ask them to hand over")
+    how = f"after {run.driver}" if run.driver else "nobody drove"
+    return event("lease.taken", actor, reason=how)
+
+
+def first_to_act(run: RunState, actor: Actor) -> Event:
+    """The event by which the first one who acts becomes the driver. Raises Refusal if somebody was quicker."""
+    if run.driver:
+        raise Refusal(f"{run.driver} drives")
+    return event("lease.taken", actor, reason="first to act")
+
+
+def note(checklist: Checklist, run: RunState, actor: Actor, item_id: str, text: str) -> Event:
+    """The event of a note, about an item or (with no id) the run."""
+    if run.closed:
+        raise Refusal("the run is closed")
+    if not text.strip():
+        raise Refusal("an empty note says nothing")
+    return event("note", actor, item=find(checklist, item_id).id if item_id else "", reason=text.strip())
+
+
+def close(checklist: Checklist, run: RunState, actor: Actor, now: datetime) -> Event:
+    """The event that ends a run for good; what is still open is named in it."""
+    require_driver(run, actor)
+    open_items = [
+        item.id
+        for phase in checklist.phase
+        if phase.branch == ("rollback" if run.rollback_decided else "main")
+        for item in phase.items
+        if why_open(item, run.item(item.id), now)
+    ]
+    return event("run.closed", actor, data={"open": open_items} if open_items else {})

@@ -1,0 +1,102 @@
+"""What the engine does for each request: the rules say whether, the session writes it down."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from datetime import datetime
+from typing import Any
+
+import msgspec
+
+from state.events import Actor, Event
+from state.run import RunState
+from tminus.client.messages import (
+    AddNote,
+    CancelCheck,
+    DecideGate,
+    Hello,
+    MarkItem,
+    PassPhase,
+    RaiseHold,
+    ReleaseHold,
+    Request,
+    RunCheck,
+    ShowPlan,
+    StopEngine,
+    TakeLease,
+)
+from tminus.engine import acts
+from tminus.engine.acts import Refusal
+from tminus.engine.checking import Checking
+from tminus.engine.session import Session
+
+Made = Callable[[RunState, datetime], Event]
+
+
+class Answers:
+    """Answers requests. Whoever acts first while nobody drives becomes the driver, and the record says so."""
+
+    def __init__(
+        self, session: Session, checking: Checking, present: Callable[[], set[int]], stop: Callable[[], None]
+    ) -> None:
+        self._session = session
+        self._checking = checking
+        self._present = present
+        self._stop = stop
+
+    async def __call__(self, actor: Actor, request: Request) -> dict[str, Any]:
+        """The data of the reply. Raises Refusal or NotRecorded."""
+        match request:
+            case RunCheck():
+                await self._drive(actor)
+                await self._checking.start(actor, request)
+            case ShowPlan():
+                return msgspec.to_builtins(await self._checking.plan(request.item))  # type: ignore[no-any-return]
+            case CancelCheck():
+                acts.require_driver(self._session.run, actor)
+                self._checking.cancel(request.item)
+            case StopEngine():
+                await self._end(actor, close=request.close)
+            case Hello():
+                raise Refusal("one hello is enough")
+            case _:
+                if isinstance(request, MarkItem | PassPhase | DecideGate):
+                    await self._drive(actor)
+                made = self._made(actor, request)
+                return {"seq": (await self._session.act(made)).seq}
+        return {}
+
+    def _made(self, actor: Actor, request: Request) -> Made:
+        checklist, lights = self._session.checklist, self._session.lights
+        match request:
+            case MarkItem():
+                return lambda run, now: acts.mark(checklist, run, actor, request, now)
+            case PassPhase():
+                return lambda run, now: acts.pass_phase(checklist, run, actor, request.phase, lights, now)
+            case RaiseHold():
+                return lambda run, _: acts.raise_hold(run, actor, request.reason)
+            case ReleaseHold():
+                return lambda run, _: acts.release_hold(run, actor, request.hold, request.reason)
+            case DecideGate():
+                return lambda run, _: acts.decide_gate(run, actor, request.gate, request.decision, request.reason)
+            case TakeLease():
+                return lambda run, _: acts.take_lease(run, actor, self._present())
+            case AddNote():
+                return lambda run, _: acts.note(checklist, run, actor, request.item, request.text)
+            case _:
+                raise Refusal("the engine does not know that request")
+
+    async def _drive(self, actor: Actor) -> None:
+        if not self._session.run.driver and not self._session.run.closed:
+            await self._session.act(lambda run, _: acts.first_to_act(run, actor))
+
+    async def _end(self, actor: Actor, *, close: bool) -> None:
+        acts.require_driver(self._session.run, actor)
+        if self._checking.running:
+            raise Refusal("still running: " + ", ".join(self._checking.running) + ". Cancel or wait, then stop")
+        await self._session.act(lambda _run, _now: acts.event("engine.stopped", actor))
+        if close:
+            await self._session.act(lambda run, now: acts.close(self._session.checklist, run, actor, now))
+        self._stop()
+
+

@@ -1,0 +1,159 @@
+"""The engine's end of the socket: who is there, what they ask, and what they are told."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import socket as sockets
+from collections.abc import Awaitable, Callable
+from pathlib import Path
+from typing import Any
+
+import msgspec
+
+from state.clean import clean
+from state.events import Actor
+from tminus.client.messages import PROTOCOL, Hello, Presence, Reply, Request, Snapshot, Update, Welcome
+from tminus.engine.acts import Refusal
+from tminus.engine.identity import peer
+from tminus.engine.session import NotRecorded, Session
+from tminus.version import __version__
+
+Answer = Callable[[Actor, Request], Awaitable[dict[str, Any]]]
+
+REQUEST_BYTES = 64 * 1024
+BACKLOG_BYTES = 2 * 1024 * 1024
+
+
+class Outbox:
+    """What a client is still to be told. One that falls behind is sent a fresh snapshot, never waited for."""
+
+    def __init__(self, session: Session) -> None:
+        self._session = session
+        self._lines: list[bytes] = []
+        self._bytes = 0
+        self._behind = False
+        self._ready = asyncio.Event()
+
+    def put(self, message: Update | Reply) -> None:
+        """Add MESSAGE; updates are dropped for a snapshot once too much is waiting, replies never are."""
+        if isinstance(message, Update) and self._behind:
+            return
+        line = msgspec.json.encode(message) + b"\n"
+        if isinstance(message, Update) and self._bytes + len(line) > BACKLOG_BYTES:
+            self._behind = True
+        else:
+            self._lines.append(line)
+            self._bytes += len(line)
+        self._ready.set()
+
+    async def drain_into(self, writer: asyncio.StreamWriter) -> None:
+        """Write what is there as it comes, until cancelled or the client has gone (OSError)."""
+        while True:
+            await self._ready.wait()
+            self._ready.clear()
+            lines, self._lines, self._bytes = self._lines, [], 0
+            writer.writelines(lines)
+            await writer.drain()
+            if self._behind:
+                self._behind = False
+                writer.write(snapshot_line(self._session))
+                await writer.drain()
+
+
+def snapshot_line(session: Session) -> bytes:
+    """The whole view as a line."""
+    return msgspec.json.encode(Snapshot(view=session.view)) + b"\n"
+
+
+class Server:
+    """Listens on a Unix socket that only the owner may open, and passes requests on to ANSWER."""
+
+    def __init__(self, session: Session, answer: Answer) -> None:
+        self._session = session
+        self._answer = answer
+        self._people: dict[int, Presence] = {}
+        self._clients: set[asyncio.Task[None]] = set()
+        self._numbers = 0
+
+    async def listen(self, path: Path) -> asyncio.Server:
+        """Begin to listen at PATH."""
+        return await asyncio.start_unix_server(self._accept, sock=_bound(path), limit=REQUEST_BYTES)
+
+    @property
+    def uids_present(self) -> set[int]:
+        """The users who have a screen open."""
+        return {person.uid for person in self._people.values()}
+
+    async def hang_up(self) -> None:
+        """Close every connection."""
+        for task in list(self._clients):
+            task.cancel()
+        await asyncio.gather(*self._clients, return_exceptions=True)
+
+    async def _accept(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        task = asyncio.current_task()
+        assert task is not None
+        self._clients.add(task)
+        self._numbers += 1
+        number = self._numbers
+        try:
+            await self._serve(number, reader, writer)
+        except (OSError, ValueError, msgspec.DecodeError, asyncio.CancelledError):
+            pass  # a client that left, flooded us or spoke rubbish: its own connection ends, nothing else
+        finally:
+            self._clients.discard(task)
+            writer.close()
+            if self._people.pop(number, None) is not None:
+                self._session.present(self._people.values())
+
+    async def _serve(self, number: int, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        decoder = msgspec.json.Decoder(Request)
+        hello = decoder.decode(await reader.readline())
+        if not isinstance(hello, Hello):
+            return
+        actor = peer(writer.get_extra_info("socket"), hello.name)
+        welcome = Welcome(version=__version__, protocol=PROTOCOL, name=actor.name, uid=actor.uid)
+        writer.write(msgspec.json.encode(welcome) + b"\n")
+        if hello.protocol != PROTOCOL:
+            await writer.drain()
+            return
+        outbox = Outbox(self._session)
+        if hello.watch:
+            kind = clean(hello.kind)[:20]
+            self._people[number] = Presence(name=actor.name, uid=actor.uid, kind=kind, origin=actor.origin)
+            self._session.present(self._people.values())
+            writer.write(snapshot_line(self._session))
+            self._session.listeners.append(outbox.put)
+        sender = asyncio.create_task(outbox.drain_into(writer))
+        asked: set[asyncio.Task[None]] = set()
+        try:
+            while line := await reader.readline():
+                task = asyncio.create_task(self._reply(actor, decoder.decode(line), outbox))
+                asked.add(task)
+                task.add_done_callback(asked.discard)
+            # A command that asked and closed its half still gets its answer.
+            await asyncio.gather(*asked)
+        finally:
+            sender.cancel()
+            if hello.watch:
+                self._session.listeners.remove(outbox.put)
+
+    async def _reply(self, actor: Actor, request: Request, outbox: Outbox) -> None:
+        try:
+            outbox.put(Reply(id=request.id, data=await self._answer(actor, request)))
+        except (Refusal, NotRecorded) as error:
+            outbox.put(Reply(id=request.id, error=str(error)))
+
+
+def _bound(path: Path) -> sockets.socket:
+    """A socket at PATH, mode 0600 from its first moment on: never open for an instant."""
+    path.unlink(missing_ok=True)
+    before = os.umask(0o177)
+    try:
+        listener = sockets.socket(sockets.AF_UNIX, sockets.SOCK_STREAM)
+        listener.bind(str(path))
+    finally:
+        os.umask(before)
+    listener.setblocking(False)
+    return listener

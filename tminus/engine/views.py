@@ -1,0 +1,171 @@
+"""What the clients are shown, made from what the record says. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from datetime import datetime
+
+import msgspec
+
+from state.definition import Checklist, Item, Phase, offset_seconds
+from state.durations import parse_duration
+from state.run import ItemState, RunState
+from state.settled import GateLight, Standing, shown_verdict, standing, why_open
+from state.verdicts import Mark, Outcome, Verdict
+from tminus.client.messages import (
+    BlockerView,
+    HoldView,
+    ItemFace,
+    ItemView,
+    PhaseFace,
+    RoleView,
+    Said,
+    StandingView,
+    StepFace,
+    Update,
+    View,
+)
+from tminus.engine.acts import why_blocked
+
+EffectOf = Callable[[str], str]
+
+
+def phase_faces(checklist: Checklist, effect_of: EffectOf) -> tuple[PhaseFace, ...]:
+    """The phases, steps and items, as they stay while the engine runs."""
+    return tuple(
+        PhaseFace(
+            id=phase.id,
+            title=phase.title,
+            mode=phase.mode,
+            branch=phase.branch,
+            at=phase.at or "",
+            offset=offset_seconds(phase.at) if phase.at else None,
+            steps=tuple(
+                StepFace(step.title, tuple(_item_face(item, effect_of) for item in step.item)) for step in phase.step
+            ),
+        )
+        for phase in checklist.phase
+    )
+
+
+def _item_face(item: Item, effect_of: EffectOf) -> ItemFace:
+    both = item.needs_check and item.needs_human
+    return ItemFace(
+        id=item.id,
+        text=item.text,
+        how=item.how,
+        check=item.check,
+        effect=effect_of(item.check) if item.check else "",
+        marks="both" if both else "check" if item.needs_check else "human",
+        pair=item.pair,
+        critical=item.critical,
+        point_of_no_return=item.point_of_no_return,
+        expect=parse_duration(item.expect) if item.expect else 0.0,
+        ask=item.ask,
+        role=item.role,
+        out_of_scope=item.out_of_scope,
+    )
+
+
+def role_views(checklist: Checklist) -> tuple[RoleView, ...]:
+    """The contact list."""
+    return tuple(RoleView(title=role.title, name=role.name, contact=role.contact) for role in checklist.role)
+
+
+def item_view(checklist: Checklist, run: RunState, item: Item, now: datetime) -> ItemView:
+    """Where one item stands at NOW."""
+    state = run.item(item.id)
+    verdict = shown_verdict(item, state, now)
+    outcome = state.outcome
+    open_because = why_open(item, state, now)
+    return ItemView(
+        id=item.id,
+        status=state.status,
+        verdict=str(verdict) if verdict else "",
+        mark=str(state.mark),
+        settled=not open_because,
+        why_open=open_because,
+        expected=outcome.expected if outcome else "",
+        actual=outcome.actual if outcome else "",
+        evidence=dict(outcome.evidence) if outcome else {},
+        evidence_digest=outcome.digest if outcome else "",
+        hint=outcome.hint if outcome else "",
+        observed_at=outcome.observed_at.isoformat() if outcome else "",
+        seconds=state.seconds,
+        attempts=state.attempts,
+        started_at=state.started_at,
+        said=tuple(Said(said.actor, said.utc) for said in state.confirmations),
+        reason=state.reason,
+        value=state.value,
+        blocked=why_blocked(checklist, run, item, now),
+    )
+
+
+def standing_view(found: Standing) -> StandingView:
+    """The verdict bar."""
+    blockers = tuple(BlockerView(b.kind, b.id, b.why) for b in found.blockers)
+    return StandingView(go=str(found.go), phase=found.phase, blockers=blockers)
+
+
+def run_sections(checklist: Checklist, run: RunState, lights: Mapping[str, GateLight], now: datetime) -> Update:
+    """The sections of a view that follow from the record, whole."""
+    return Update(
+        items={item.id: item_view(checklist, run, item, now) for item in checklist.items.values()},
+        holds=tuple(HoldView(id=h.id, actor=h.actor, utc=h.utc, reason=h.reason) for h in run.open_holds),
+        gone=tuple(run.gone),
+        standing=standing_view(standing(checklist, run, lights, now)),
+    )
+
+
+def changes(before: View, after: Update) -> Update:
+    """AFTER without what BEFORE says already."""
+    return msgspec.structs.replace(
+        after,
+        run=after.run if after.run != before.run else None,
+        items={key: item for key, item in after.items.items() if before.items.get(key) != item},
+        gates={key: gate for key, gate in after.gates.items() if before.gates.get(key) != gate},
+        holds=after.holds if after.holds != before.holds else None,
+        gone=after.gone if after.gone != before.gone else None,
+        standing=after.standing if after.standing != before.standing else None,
+    )
+
+
+def is_complete(checklist: Checklist, run: RunState, now: datetime) -> bool:
+    """Whether every pause point of the branch being flown is passed and every item of it is settled."""
+    branch = "rollback" if run.rollback_decided else "main"
+    phases: list[Phase] = [phase for phase in checklist.phase if phase.branch == branch]
+    return bool(phases) and all(
+        phase.id in run.gone and not any(why_open(item, run.item(item.id), now) for item in phase.items)
+        for phase in phases
+    )
+
+
+def evidence(checklist: Checklist, run: RunState, now: datetime) -> dict[str, Outcome]:
+    """What a check may read of the other items: their outcomes, and a person's word where no check looked.
+
+    An item that is not settled never shows a pass here, whatever its check said.
+    """
+    found: dict[str, Outcome] = {}
+    for item in checklist.items.values():
+        state = run.item(item.id)
+        open_because = why_open(item, state, now)
+        if open_because:
+            if state.outcome is not None and state.outcome.verdict is not Verdict.PASS:
+                found[item.id] = state.outcome
+            elif state.outcome is not None and item.needs_human:
+                found[item.id] = msgspec.structs.replace(
+                    state.outcome, verdict=Verdict.UNKNOWN, actual=f"{open_because} ({state.outcome.actual})"
+                )
+            continue
+        found[item.id] = _settled_outcome(state)
+    return found
+
+
+def _settled_outcome(state: ItemState) -> Outcome:
+    if state.mark in (Mark.WAIVED, Mark.SKIPPED):
+        return Outcome.warned(f"{state.mark} by {state.confirmations[0].actor}: {state.reason}")
+    if state.mark is Mark.NOT_APPLICABLE:
+        return Outcome.passed(f"not applicable: {state.reason}")
+    if state.outcome is not None:
+        return state.outcome
+    return Outcome.passed("confirmed by " + " and ".join(said.actor for said in state.confirmations))
