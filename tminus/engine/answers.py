@@ -36,12 +36,9 @@ Made = Callable[[RunState, datetime], Event]
 class Answers:
     """Answers requests. Whoever acts first while nobody drives becomes the driver, and the record says so."""
 
-    def __init__(
-        self, session: Session, checking: Checking, present: Callable[[], set[int]], stop: Callable[[], None]
-    ) -> None:
+    def __init__(self, session: Session, checking: Checking, stop: Callable[[], None]) -> None:
         self._session = session
         self._checking = checking
-        self._present = present
         self._stop = stop
 
     async def __call__(self, actor: Actor, request: Request) -> dict[str, Any]:
@@ -80,11 +77,14 @@ class Answers:
             case DecideGate():
                 return lambda run, _: acts.decide_gate(run, actor, request.gate, request.decision, request.reason)
             case TakeLease():
-                return lambda run, _: acts.take_lease(run, actor, self._present())
+                return lambda run, _: acts.take_lease(run, actor, self._uids_here())
             case AddNote():
                 return lambda run, _: acts.note(checklist, run, actor, request.item, request.text)
             case _:
                 raise Refusal("the engine does not know that request")
+
+    def _uids_here(self) -> set[int]:
+        return {person.uid for person in self._session.view.run.people}
 
     async def _drive(self, actor: Actor) -> None:
         if not self._session.run.driver and not self._session.run.closed:
@@ -98,5 +98,3 @@ class Answers:
         if close:
             await self._session.act(lambda run, now: acts.close(self._session.checklist, run, actor, now))
         self._stop()
-
-

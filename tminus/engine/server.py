@@ -80,11 +80,6 @@ class Server:
         """Begin to listen at PATH."""
         return await asyncio.start_unix_server(self._accept, sock=_bound(path), limit=REQUEST_BYTES)
 
-    @property
-    def uids_present(self) -> set[int]:
-        """The users who have a screen open."""
-        return {person.uid for person in self._people.values()}
-
     async def hang_up(self) -> None:
         """Close every connection."""
         for task in list(self._clients):

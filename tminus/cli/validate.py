@@ -1,0 +1,48 @@
+"""`tminus validate`: every mistake in a checklist, at once."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+import msgspec
+
+from tminus.cli.common import UNUSABLE, json_option
+
+
+@click.command()
+@click.argument("file", type=click.Path(path_type=Path), default=Path("checklist.toml"))
+@json_option
+def command(file: Path, as_json: bool) -> None:
+    """Check FILE (checklist.toml) without running anything: its form, its references, the parameters of its checks.
+
+    Every mistake is named with its line, its key path and what would be right. Exit 0 when there is none, else 2.
+    """
+    from state.problems import ChecklistError
+    from tminus.definition import load
+
+    try:
+        loaded, registry = load(file)
+    except ChecklistError as error:
+        if as_json:
+            click.echo(msgspec.json.encode({"ok": False, "problems": error.problems}).decode())
+        else:
+            click.echo(str(error))
+            count = len(error.problems)
+            click.echo(f"\n{count} mistake{'s' if count > 1 else ''}", err=True)
+        raise SystemExit(UNUSABLE) from None
+    items = loaded.checklist.items.values()
+    summary = {
+        "ok": True,
+        "phases": len(loaded.checklist.phase),
+        "items": len(items),
+        "checked": sum(bool(item.check) for item in items),
+        "gates": len(loaded.checklist.gate),
+        "checks": len(registry.names()),
+    }
+    if as_json:
+        click.echo(msgspec.json.encode(summary).decode())
+    else:
+        click.echo(
+            "{phases} phases, {items} items, {checked} of them with a check, {gates} gates: ok".format(**summary)
+        )

@@ -1,0 +1,124 @@
+"""The engine process: `python -m tminus.engine CHECKLIST`. Started by `tminus run`, and outlives every terminal."""
+
+from __future__ import annotations
+
+import asyncio
+import fcntl
+import logging
+import os
+import signal
+import sys
+from datetime import UTC, datetime
+from pathlib import Path
+
+import click
+
+from state.events import Actor
+from state.problems import ChecklistError
+from state.record import RecordError
+from state.record_file import RecordFile
+from state.redact import Redactor
+from state.targets import resolve
+from tminus.definition import Loaded, Registry, load
+from tminus.engine.answers import Answers
+from tminus.engine.checking import Checking
+from tminus.engine.identity import login_name
+from tminus.engine.records import opening_events, record_path
+from tminus.engine.server import Server
+from tminus.engine.session import Session
+from tminus.engine.watch import Watch
+from tminus.places import Place, place_of
+
+log = logging.getLogger("tminus.engine")
+
+
+class _Redacted(logging.Formatter):
+    """The log is an output too: secrets are masked in it."""
+
+    def __init__(self, redact: Redactor) -> None:
+        super().__init__("%(asctime)s %(levelname)s %(name)s %(message)s")
+        self._redact = redact
+
+    def format(self, record: logging.LogRecord) -> str:
+        return self._redact(super().format(record))
+
+
+@click.command()
+@click.argument("checklist", type=click.Path(path_type=Path))
+@click.option("--t0", default="", help="T0 of a new run, RFC 3339 in UTC.")
+def main(checklist: Path, t0: str) -> None:
+    """Own the run of CHECKLIST until it is stopped."""
+    try:
+        loaded, registry = load(checklist)
+        place = place_of(checklist)
+        lock = _locked(place)
+        folder = loaded.path.parent / loaded.checklist.record_dir
+        folder.mkdir(parents=True, exist_ok=True)
+        record = RecordFile(record_path(loaded, datetime.now(UTC)))
+    except ChecklistError as error:
+        sys.exit(f"{error}")
+    except (RecordError, OSError) as error:
+        sys.exit(f"{error}")
+    try:
+        asyncio.run(_fly(loaded, registry, record, place, t0))
+    except RecordError as error:
+        sys.exit(str(error))
+    finally:
+        os.close(lock)
+
+
+def _locked(place: Place) -> int:
+    """A lock that lasts as long as this process. Ends with a message when another engine has it."""
+    handle = os.open(place.socket.with_suffix(".lock"), os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+    try:
+        fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        sys.exit("an engine is running for this checklist already")
+    return handle
+
+
+async def _fly(loaded: Loaded, registry: Registry, record: RecordFile, place: Place, t0: str) -> None:
+    targets = resolve(loaded.checklist.targets, os.environ)
+    redact = Redactor.knowing(targets.secrets)
+    handler = logging.StreamHandler()
+    handler.setFormatter(_Redacted(redact))
+    logging.basicConfig(level=logging.INFO, handlers=[handler])
+    logging.getLogger("httpx").setLevel(logging.WARNING)  # a line for each probe would bury everything else
+
+    def effect_of(check: str) -> str:
+        spec = registry.get(check)
+        return spec.effect if spec else "read"
+
+    actor = Actor(name="tminus", uid=os.getuid(), origin=f"engine of {login_name(os.getuid())}")
+    opening = opening_events(loaded, record, actor, t0)
+    session = Session(loaded.checklist, record, redact, effect_of)
+    project = loaded.path.parent.resolve()
+    artefacts = record.path.with_suffix(".files").resolve()
+    checking = Checking(session, registry, targets, redact, project, artefacts)
+    ended = asyncio.Event()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        asyncio.get_running_loop().add_signal_handler(number, ended.set)
+    signal.signal(signal.SIGHUP, signal.SIG_IGN)  # a terminal that goes away is none of the engine's business
+    try:
+        for event in opening:
+            await session.act(lambda _run, _now, event=event: event)  # type: ignore[misc]
+        async with Watch(session, actor, targets):
+            server = Server(session, Answers(session, checking, ended.set))
+            listening = await server.listen(place.socket)
+            keeper = asyncio.create_task(session.keep())
+            log.info("the engine of %s is up", record.path.name)
+            await ended.wait()
+            await checking.end()
+            keeper.cancel()
+            listening.close()
+            # Let the last replies leave before the connections are cut.
+            await asyncio.sleep(0.1)
+            await server.hang_up()
+    finally:
+        place.socket.unlink(missing_ok=True)
+        await session.close()
+    log.info("the engine of %s has ended", record.path.name)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,121 @@
+"""Which record a run continues, and how a new one begins."""
+
+from __future__ import annotations
+
+import re
+import subprocess
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+
+from state.definition import Checklist
+from state.events import Actor, Event
+from state.loader import Loaded
+from state.record import RecordError
+from state.record_file import RecordFile, read_record
+from state.run import RunState
+from tminus.engine.acts import event
+from tminus.version import __version__
+
+
+def record_path(loaded: Loaded, today: datetime) -> Path:
+    """The record to go on with, or the name of a new one: `record_dir/DATE-slug.toml`.
+
+    The newest record of this checklist that is not closed is the one to go on with. Raises RecordError when the
+    newest cannot be believed: a new one is never begun silently beside a broken one.
+    """
+    folder = loaded.path.parent / loaded.checklist.record_dir
+    slug = re.sub(r"[^a-z0-9]+", "-", loaded.checklist.title.lower()).strip("-") or "run"
+    pattern = re.compile(rf"\d{{4}}-\d\d-\d\d-{re.escape(slug)}(-\d+)?\.toml")
+    names = {path.name.removesuffix(".wal") for path in folder.glob(f"*-{slug}*.toml*")}
+    found = sorted((name for name in names if pattern.fullmatch(name)), key=_by_number)
+    if found and not _is_closed(folder / found[-1]):
+        return folder / found[-1]
+    stem = f"{today.date().isoformat()}-{slug}"
+    taken, number, name = set(found), 1, f"{stem}.toml"
+    while name in taken:
+        number += 1
+        name = f"{stem}-{number}.toml"
+    return folder / name
+
+
+def _by_number(name: str) -> tuple[str, int]:
+    date, stem = name[:10], name.removesuffix(".toml")
+    number = re.search(r"-(\d+)$", stem[10:])
+    return date, int(number[1]) if number else 1
+
+
+def _is_closed(path: Path) -> bool:
+    # A record that exists only as its log was never folded, so it was never closed.
+    return path.exists() and read_record(path)[0].closed
+
+
+def opening_events(loaded: Loaded, record: RecordFile, actor: Actor, t0: str) -> list[Event]:
+    """What a start adds to the record: the creation of the run, its resumption, and drift of the checklist."""
+    run = record.state
+    if run.closed:
+        raise RecordError(f"{record.path.name} is closed: it takes nothing more")
+    if run.last is None:
+        return [
+            event("run.created", actor, data=_meta(loaded, record.path, t0)),
+            event("engine.started", actor, to="started"),
+        ]
+    events = [event("engine.started", actor, to="resumed")]
+    if difference := drift(loaded, run):
+        events.append(event("drift", actor, data={"sha256": loaded.sha256, "changes": difference}))
+        reason = f"the checklist changed since the start ({len(difference)} lines): read it, then release"
+        events.append(event("hold.raised", actor, reason=reason, data={"id": len(run.holds) + 1}))
+    return events
+
+
+def drift(loaded: Loaded, run: RunState) -> list[str]:
+    """The lines that differ between the checklist as it was last accepted and as it is now; empty: the same."""
+    known = run.drift[-1]["sha256"] if run.drift else run.meta.get("checklist_sha256")
+    if known == loaded.sha256:
+        return []
+    before: dict[str, str] = dict(run.meta.get("outline", {}))
+    after = dict(loaded.checklist.outline())
+    lines = [f"- {key}: {text}" for key, text in before.items() if after.get(key) != text]
+    lines += [f"+ {key}: {text}" for key, text in after.items() if before.get(key) != text]
+    return lines or ["(parameters, targets or words that change no item)"]
+
+
+def _meta(loaded: Loaded, path: Path, t0: str) -> dict[str, Any]:
+    checklist = loaded.checklist
+    meta: dict[str, Any] = {
+        "id": path.stem,
+        "title": checklist.title,
+        "t0": t0,
+        "tool": f"tminus {__version__}",
+        "checklist": loaded.path.name,
+        "checklist_sha256": loaded.sha256,
+        "outline": dict(checklist.outline()),
+    }
+    if commit := _git_commit(loaded.path.parent):
+        meta["git_commit"] = commit
+    if people := {role.title: role.name for role in checklist.role if role.name}:
+        meta["people"] = people
+    if checklist.rehearsal:
+        meta["rehearsal"] = True
+        meta["durations"] = _shortened(checklist)
+    return meta
+
+
+def _shortened(checklist: Checklist) -> dict[str, str]:
+    """What an overlay made shorter, by item and gate: a rehearsal says with which durations it was flown."""
+    return {
+        f"{key}.{field.removesuffix('_')}": value
+        for key, override in checklist.override.items()
+        for field in ("for_", "over", "every", "until", "timeout", "expect")
+        if (value := getattr(override, field)) is not None
+    }
+
+
+def _git_commit(folder: Path) -> str:
+    try:
+        found = subprocess.run(
+            ["git", "rev-parse", "HEAD"], cwd=folder, capture_output=True, text=True, timeout=5, check=False
+        )
+    except (OSError, subprocess.TimeoutExpired):
+        return ""
+    return found.stdout.strip() if found.returncode == 0 else ""

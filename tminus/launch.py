@@ -1,0 +1,62 @@
+"""Starting an engine, and finding out that it is up."""
+
+from __future__ import annotations
+
+import os
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Mapping
+from pathlib import Path
+
+from tminus.places import Place
+
+START_TIMEOUT = 20.0
+
+
+class EngineFailed(Exception):
+    """The engine did not come up; the message is what it said."""
+
+
+def is_up(place: Place) -> bool:
+    """Whether an engine answers at PLACE."""
+    with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as probe:
+        try:
+            probe.connect(str(place.socket))
+        except OSError:
+            return False
+        return True
+
+
+def start_engine(checklist: Path, place: Place, *, t0: str = "", environ: Mapping[str, str] | None = None) -> int:
+    """Start the engine of CHECKLIST in a session of its own and wait until it listens. Returns its process id.
+
+    It survives the terminal it was started from. Raises EngineFailed with its own words when it ends at once or
+    does not listen in time.
+    """
+    began = place.log.stat().st_size if place.log.exists() else 0
+    handle = os.open(place.log, os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC, 0o600)
+    try:
+        process = subprocess.Popen(
+            [sys.executable, "-m", "tminus.engine", str(checklist), *(["--t0", t0] if t0 else [])],
+            stdin=subprocess.DEVNULL,
+            stdout=handle,
+            stderr=handle,
+            start_new_session=True,
+            env=dict(environ) if environ is not None else None,
+        )
+    finally:
+        os.close(handle)
+    deadline = time.monotonic() + START_TIMEOUT
+    while time.monotonic() < deadline:
+        if is_up(place):
+            return process.pid
+        if process.poll() is not None:
+            break
+        time.sleep(0.03)
+    with place.log.open("rb") as log:
+        log.seek(began)
+        said = log.read().decode(errors="replace").strip()
+    process.kill()
+    raise EngineFailed(said[-4000:] or f"the engine did not listen within {START_TIMEOUT:.0f} s")
