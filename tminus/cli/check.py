@@ -66,8 +66,8 @@ def command(items: tuple[str, ...], phase: str, form: str, at_once: int, checkli
 def exit_code(verdicts: Sequence[Verdict]) -> int:
     """3 outranks 1: what could not be looked at may hide anything. Nothing looked at is not a success.
 
-    >>> exit_code([Verdict.PASS]), exit_code([Verdict.WARN]), exit_code([Verdict.FAIL, Verdict.UNKNOWN]), exit_code([])
-    (0, 1, 3, 3)
+    >>> [exit_code(v) for v in ([Verdict.PASS], [Verdict.WARN], [Verdict.FAIL, Verdict.UNKNOWN], [])]
+    [0, 1, 3, 3]
     """
     if not verdicts or not all(verdict.is_known for verdict in verdicts):
         return COULD_NOT_LOOK

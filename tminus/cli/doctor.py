@@ -70,7 +70,8 @@ def _colours(term: str) -> str:
 
 def _tmux() -> Iterator[Finding]:
     if not os.environ.get("TMUX"):
-        yield Finding("tmux", "not inside", False, "run inside tmux: a connection that drops then loses no screen")
+        inside = None if not sys.stdin.isatty() else False
+        yield Finding("tmux", "not inside", inside, "run inside tmux: a connection that drops then loses no screen")
         return
     for option, good, mend in (
         ("escape-time", lambda v: v.isdigit() and int(v) <= 50, "set -sg escape-time 10   # Esc answers at once"),

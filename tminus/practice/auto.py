@@ -1,0 +1,111 @@
+"""Flying a run unattended: a client like any other, whose name in the record is never a person's."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Mapping
+
+import msgspec
+
+from tminus.client.connection import Client, EngineGone, Refused
+from tminus.client.messages import ItemFace, ItemView, MarkItem, PassPhase, Plan, RunCheck, ShowPlan, View
+
+ACTOR = "rehearsal"
+TRIES = 3  # looks at one item before the flight gives up: an interrupted or failed look is repeated
+PATIENCE = 90.0  # seconds to wait for GO once every item is settled, while a gate recovers
+
+
+class NoGo(Exception):
+    """The flight cannot go on; the message says at which item, and why."""
+
+
+class Pilot:
+    """Settles every item of every phase in order, and passes each pause point on GO.
+
+    `answers` gives the value for an item that asks one; `say` is told each step.
+    """
+
+    def __init__(self, client: Client, answers: Mapping[str, Callable[[], str]], say: Callable[[str], None]) -> None:
+        self._client = client
+        self._answers = answers
+        self._say = say
+
+    async def fly(self) -> View:
+        """Fly to the end. Returns the last view. Raises NoGo, or EngineGone when the engine died under us."""
+        await self._wait(lambda view: bool(view.phases))
+        while not self._client.view.run.complete:
+            phase_id = self._client.view.standing.phase
+            phase = next(p for p in self._client.view.phases if p.id == phase_id)
+            self._say(f"— {phase.title}")
+            for face in phase.items:
+                await self._settle(face)
+            await self._go(phase_id)
+        return self._client.view
+
+    def _state(self, item: str) -> ItemView:
+        return self._client.view.items[item]
+
+    async def _settle(self, face: ItemFace) -> None:
+        for _ in range(TRIES):
+            if self._state(face.id).settled:
+                return
+            if face.out_of_scope:
+                await self._mark(face, "n/a", face.out_of_scope)
+                continue
+            if face.check and self._state(face.id).verdict != "pass":
+                await self._look(face)
+            state = self._state(face.id)
+            if face.marks != "check" and (not face.check or state.verdict == "pass" or face.marks == "human"):
+                await self._mark(face, "confirmed")
+            await self._wait(lambda view: view.items[face.id].status != "running")
+        state = self._state(face.id)
+        if not state.settled:
+            raise NoGo(f"{face.id} ({face.text}): {state.why_open}{'. ' + state.hint if state.hint else ''}")
+
+    async def _look(self, face: ItemFace) -> None:
+        before = self._state(face.id).attempts
+        if self._state(face.id).status != "running":
+            go = ""
+            if face.effect == "change":
+                reply = await self._client.ask(ShowPlan(item=face.id))
+                go = msgspec.convert(reply.data, Plan).digest
+            answer = self._answers[face.id]() if face.id in self._answers else ""
+            await self._client.ask(RunCheck(item=face.id, answer=answer, go=go))
+        await self._wait(lambda v: v.items[face.id].status != "running" and v.items[face.id].attempts > before)
+        state = self._state(face.id)
+        self._say(f"  {state.verdict.upper():<8}{face.id:<26}{state.seconds:7.1f} s  {state.actual}")
+
+    async def _mark(self, face: ItemFace, mark: str, reason: str = "") -> None:
+        seen = self._state(face.id).evidence_digest
+        try:
+            await self._client.ask(MarkItem(item=face.id, mark=mark, evidence=seen, reason=reason))
+        except Refused as refused:
+            raise NoGo(f"{face.id} ({face.text}): {refused}") from refused
+        await self._wait(lambda view: view.items[face.id].mark == mark)
+        if not face.check or mark != "confirmed":
+            self._say(f"  {mark:<8}{face.id:<26}{'':7}    {reason}".rstrip())
+
+    async def _go(self, phase_id: str) -> None:
+        try:
+            async with asyncio.timeout(PATIENCE):
+                await self._wait(
+                    lambda v: v.standing.go == "GO" or phase_id in v.gone or v.standing.go == "ROLL BACK"
+                )
+        except TimeoutError:
+            pass
+        standing = self._client.view.standing
+        if phase_id in self._client.view.gone:
+            return
+        if standing.go != "GO":
+            why = "; ".join(f"{b.id}: {b.why}" for b in standing.blockers[:3])
+            raise NoGo(f"{standing.go} at {phase_id}: {why}")
+        await self._client.ask(PassPhase(phase=phase_id))
+        await self._wait(lambda view: phase_id in view.gone)
+
+    async def _wait(self, until: Callable[[View], bool]) -> None:
+        if until(self._client.view):
+            return
+        async for view in self._client.updates():
+            if until(view):
+                return
+        raise EngineGone("the engine has gone")
