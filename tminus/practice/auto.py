@@ -64,7 +64,9 @@ class Pilot:
 
     async def _look(self, face: ItemFace) -> None:
         before = self._state(face.id).attempts
-        if self._state(face.id).status != "running":
+        if self._state(face.id).status == "running":
+            before -= 1  # somebody began it already, maybe ourselves before the engine was restarted
+        else:
             go = ""
             if face.effect == "change":
                 reply = await self._client.ask(ShowPlan(item=face.id))
