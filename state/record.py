@@ -113,7 +113,7 @@ def projection(state: RunState) -> dict[str, Any]:
         tables["gone"] = dict(state.gone)
     outline = state.meta.get("outline", {})
     lists = {
-        "item": [_item_table(key, outline.get(key, ""), item) for key, item in state.items.items()],
+        "item": [_item_table(key, outline.get(key, "").rpartition(" | ")[0], item) for key, item in state.items.items()],
         "hold": [_said(msgspec.to_builtins(hold)) for hold in state.holds],
         "gate": [{"id": key, **_said(msgspec.to_builtins(gate))} for key, gate in state.gates.items()],
         "note": [_said(msgspec.to_builtins(note)) for note in state.notes],
@@ -123,11 +123,11 @@ def projection(state: RunState) -> dict[str, Any]:
     return tables | {key: rows for key, rows in lists.items() if rows}
 
 
-def _item_table(item_id: str, outline: str, item: ItemState) -> dict[str, Any]:
+def _item_table(item_id: str, text: str, item: ItemState) -> dict[str, Any]:
     marks = [said.actor for said in item.confirmations]
     table: dict[str, Any] = {
         "id": item_id,
-        "text": outline,
+        "text": text,
         "status": item.status if item.status != "idle" else "",
         "mark": str(item.mark) if item.mark is not Mark.OPEN else "",
         "by": marks,

@@ -83,7 +83,8 @@ def _chosen(checklist: Checklist, registry: Registry, items: Sequence[str], phas
             end(UNUSABLE, f"no item {item_id!r}: {did_you_mean(item_id, list(checklist.items))}")
     named = [checklist.items[item_id] for item_id in items] + list(phases[phase].items if phase else ())
     candidates = named or list(checklist.items.values())
-    chosen, left_out = [], []
+    chosen: list[Item] = []
+    left_out: list[Item] = []
     for item in dict.fromkeys(item.id for item in candidates):
         found = checklist.items[item]
         spec = registry.get(found.check) if found.check else None

@@ -73,12 +73,14 @@ def _tmux() -> Iterator[Finding]:
         inside = None if not sys.stdin.isatty() else False
         yield Finding("tmux", "not inside", inside, "run inside tmux: a connection that drops then loses no screen")
         return
-    for option, good, mend in (
-        ("escape-time", lambda v: v.isdigit() and int(v) <= 50, "set -sg escape-time 10   # Esc answers at once"),
-        ("set-clipboard", lambda v: v == "on", "set -s set-clipboard on   # copying reaches your own machine"),
-    ):
-        value = _show_option(option)
-        yield Finding(f"tmux {option}", value or "unknown", good(value) if value else None, mend)
+    escape = _show_option("escape-time")
+    quick = int(escape) <= 50 if escape.isdigit() else None
+    yield Finding("tmux escape-time", escape or "unknown", quick, "set -sg escape-time 10   # Esc answers at once")
+    clipboard = _show_option("set-clipboard")
+    reaches = clipboard == "on" if clipboard else None
+    yield Finding(
+        "tmux set-clipboard", clipboard or "unknown", reaches, "set -s set-clipboard on   # copies reach your machine"
+    )
 
 
 def _show_option(option: str) -> str:

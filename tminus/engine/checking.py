@@ -136,8 +136,11 @@ class Checking:
         del self._cancels[item.id]
         data = outcome_data(outcome, seconds)
 
+        # The check looked, not the person who sent it: no name of theirs stands beside a verdict.
+        looker = Actor(name=item.check, uid=actor.uid, origin="check")
+
         def finished(run: RunState, now: datetime) -> Event:
-            return acts.event("check.finished", actor, item=item.id, to=str(outcome.verdict), data=data)
+            return acts.event("check.finished", looker, item=item.id, to=str(outcome.verdict), data=data)
 
         while True:
             try:
