@@ -111,9 +111,9 @@ def projection(state: RunState) -> dict[str, Any]:
     tables: dict[str, Any] = {"run": _said(meta | {"closed": state.closed, "driver": state.driver})}
     if state.gone:
         tables["gone"] = dict(state.gone)
-    outline = state.meta.get("outline", {})
+    texts = {key: line.rpartition(" | ")[0] for key, line in state.meta.get("outline", {}).items()}
     lists = {
-        "item": [_item_table(key, outline.get(key, "").rpartition(" | ")[0], item) for key, item in state.items.items()],
+        "item": [_item_table(key, texts.get(key, ""), item) for key, item in state.items.items()],
         "hold": [_said(msgspec.to_builtins(hold)) for hold in state.holds],
         "gate": [{"id": key, **_said(msgspec.to_builtins(gate))} for key, gate in state.gates.items()],
         "note": [_said(msgspec.to_builtins(note)) for note in state.notes],

@@ -11,7 +11,6 @@ from tminus.version import __version__
 
 if TYPE_CHECKING:
     from checks.contract import Completed, Context, Plan, Seconds, check
-
     from state.verdicts import Outcome, Verdict
 
 _EXPORTS = {

@@ -6,7 +6,6 @@ from pathlib import Path
 
 from checks.params import item_problems
 from checks.registry import Registry
-
 from state.loader import Loaded, load_checklist
 
 

@@ -18,7 +18,7 @@ from checks.runner import run_check, run_many
 from state.redact import Redactor
 from state.verdicts import Outcome, Verdict
 
-OURS = '''
+OURS = """
 from __future__ import annotations
 import asyncio, os, sys, threading, time
 from checks import Context, Outcome, Plan, check
@@ -121,7 +121,7 @@ def _plan(ctx: Context, *, what: str) -> Plan:
 def change(ctx: Context, *, what: str) -> Outcome:
     (ctx.project / "changed").touch()
     return Outcome.passed("changed")
-'''
+"""
 
 
 @pytest.fixture(autouse=True)
@@ -310,9 +310,7 @@ async def test_a_change_runs_on_a_go_only(look):
 
 
 async def test_a_plan_holds_no_secret(look):
-    plan = await look.plan(
-        "ours.change", {"what": "${t}"}, targets={"t": "${env:T}"}, environ={"T": "canary-canary"}
-    )
+    plan = await look.plan("ours.change", {"what": "${t}"}, targets={"t": "${env:T}"}, environ={"T": "canary-canary"})
     assert "canary" not in repr(plan)
 
 

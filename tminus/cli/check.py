@@ -12,9 +12,9 @@ from pathlib import Path
 
 import click
 import msgspec
+
 from checks.registry import Registry
 from checks.runner import Call, run_many
-
 from state.definition import Checklist, Item
 from state.problems import ChecklistError
 from state.redact import Redactor
@@ -85,8 +85,8 @@ def _chosen(checklist: Checklist, registry: Registry, items: Sequence[str], phas
     candidates = named or list(checklist.items.values())
     chosen: list[Item] = []
     left_out: list[Item] = []
-    for item in dict.fromkeys(item.id for item in candidates):
-        found = checklist.items[item]
+    for item_id in dict.fromkeys(item.id for item in candidates):
+        found = checklist.items[item_id]
         spec = registry.get(found.check) if found.check else None
         (chosen if spec and spec.effect == "read" and not found.out_of_scope else left_out).append(found)
     for item in left_out:

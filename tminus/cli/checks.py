@@ -16,7 +16,6 @@ def command(name: str, checklist: Path) -> None:
     """List the checks, or show one: its parameters, its effect, its deadline, an example."""
     from checks.catalogue import describe
     from checks.registry import Registry
-
     from state.loader import load_checklist
     from state.problems import ChecklistError
 

@@ -12,10 +12,9 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
+from checks import contract
 from checks.registry import Registry
 from checks.runner import Call, plan_check, run_check
-
-from checks import contract
 from state.definition import Item
 from state.events import Actor, Event
 from state.redact import Redactor

@@ -1,4 +1,9 @@
 class Watch:
-    def __init__(self, *a): pass
-    async def __aenter__(self): return self
-    async def __aexit__(self, *a): pass
+    def __init__(self, *a):
+        pass
+
+    async def __aenter__(self):
+        return self
+
+    async def __aexit__(self, *a):
+        pass
