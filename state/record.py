@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import hashlib
 import tomllib
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 import msgspec
@@ -30,7 +30,7 @@ class RecordError(Exception):
 
 def render(state: RunState, event_lines: Sequence[str]) -> str:
     """The file's text: the tables of STATE, then the journal of EVENT_LINES (see `event_line`), then the seal."""
-    head = _HEADER + tomli_w.dumps({"schema": SCHEMA, **projection(state)})
+    head = _HEADER + "".join(_lines({"schema": SCHEMA, **projection(state)}))
     journal = "".join(f"  {line},\n" for line in event_lines)
     body = f"{head}\n[journal]\nevents = [\n{journal}]\n\n"
     return f'{body}{_SEAL}"{hashlib.sha256(body.encode()).hexdigest()}"\n'
@@ -83,7 +83,7 @@ def _events(data: dict[str, Any]) -> list[Event]:
 
 def _differs(found: dict[str, Any], wanted: dict[str, Any]) -> str | None:
     # Through TOML once, so that both sides speak its types (tuples are arrays, enums are strings).
-    wanted = tomllib.loads(tomli_w.dumps(wanted))
+    wanted = tomllib.loads("".join(_lines(wanted)))
     return next((key for key in [*wanted, *found] if wanted.get(key) != found.get(key)), None)
 
 
@@ -92,7 +92,29 @@ def event_line(event: Event) -> str:
     return _inline(msgspec.to_builtins(event))
 
 
+def _lines(table: dict[str, Any], name: str = "") -> Iterator[str]:
+    """TABLE as TOML, one fact a line whatever it holds: an array that grows changes one line of a diff."""
+    for key, value in table.items():
+        if not _is_table(value):
+            yield f"{_key(key)} = {_inline(value)}\n"
+    for key, value in table.items():
+        path = f"{name}.{_key(key)}" if name else _key(key)
+        if isinstance(value, dict):
+            yield f"\n[{path}]\n"
+            yield from _lines(value, path)
+        elif _is_table(value):
+            for row in value:
+                yield f"\n[[{path}]]\n"
+                yield from _lines(row, path)
+
+
+def _is_table(value: Any) -> bool:
+    return isinstance(value, dict) or (isinstance(value, list) and bool(value) and isinstance(value[0], dict))
+
+
 def _inline(value: Any) -> str:
+    if isinstance(value, str) and value.isprintable() and not ('"' in value or "\\" in value):
+        return f'"{value}"'  # the common case, without the walk over every character
     if isinstance(value, dict):
         pairs = ", ".join(f"{_key(key)} = {_inline(item)}" for key, item in value.items())
         return "{ " + pairs + " }" if pairs else "{}"
@@ -102,6 +124,8 @@ def _inline(value: Any) -> str:
 
 
 def _key(key: str) -> str:
+    if key.isascii() and key.replace("_", "").isalnum():
+        return key
     return tomli_w.dumps({key: 0}).removesuffix(" = 0\n")
 
 

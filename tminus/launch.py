@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import fcntl
 import os
 import socket
 import subprocess
@@ -29,6 +30,22 @@ def is_up(place: Place) -> bool:
         return True
 
 
+def wait_until_ended(place: Place, within: float = 15.0) -> bool:
+    """Wait until the engine at PLACE let go of its lock, which is the last thing it does. False when it did not."""
+    if not place.lock.exists():
+        return True
+    deadline = time.monotonic() + within
+    with place.lock.open("rb") as handle:
+        while time.monotonic() < deadline:
+            try:
+                fcntl.flock(handle, fcntl.LOCK_SH | fcntl.LOCK_NB)
+            except BlockingIOError:
+                time.sleep(0.02)
+            else:
+                return True
+    return False
+
+
 def start_engine(checklist: Path, place: Place, *, t0: str = "", environ: Mapping[str, str] | None = None) -> int:
     """Start the engine of CHECKLIST in a session of its own and wait until it listens. Returns its process id.
 
@@ -50,10 +67,11 @@ def start_engine(checklist: Path, place: Place, *, t0: str = "", environ: Mappin
         os.close(handle)
     deadline = time.monotonic() + START_TIMEOUT
     while time.monotonic() < deadline:
-        if is_up(place):
-            return process.pid
         if process.poll() is not None:
             break
+        # Another engine may answer there while ours is being refused: it is ours only if it holds the lock.
+        if is_up(place) and place.lock.read_text() == str(process.pid):
+            return process.pid
         time.sleep(0.03)
     with place.log.open("rb") as log:
         log.seek(began)

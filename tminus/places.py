@@ -16,6 +16,11 @@ class Place(msgspec.Struct, frozen=True):
     socket: Path
     log: Path
 
+    @property
+    def lock(self) -> Path:
+        """Locked by the engine as long as it lives; holds its process id."""
+        return self.socket.with_suffix(".lock")
+
 
 class UnsafePlace(Exception):
     """The folder for sockets belongs to somebody else, or others may write in it."""

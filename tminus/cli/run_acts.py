@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 
 import click
 
-from tminus.cli.common import checklist_option, name_option, with_client
-from tminus.client.connection import Client
+from tminus.cli.common import COULD_NOT_LOOK, checklist_option, end, find_place, name_option, with_client
+from tminus.client.connection import Client, EngineGone
 from tminus.client.messages import (
     AddNote,
     DecideGate,
@@ -99,4 +101,16 @@ def note(text: str, item: str, checklist: Path, name: str) -> None:
 @name_option
 def stop(close: bool, checklist: Path, name: str) -> None:
     """End the engine. The next `tminus run` goes on from the record, unless the run was closed."""
-    _ask(checklist, name, lambda _: StopEngine(close=close), "the engine has ended")
+    from tminus.launch import wait_until_ended
+
+    place = find_place(checklist)
+
+    async def use(client: Client) -> int:
+        with suppress(EngineGone):  # it may hang up before its last words arrive
+            await client.ask(StopEngine(close=close))
+        if not await asyncio.to_thread(wait_until_ended, place):
+            end(COULD_NOT_LOOK, f"the engine does not end; see {place.log}")
+        click.echo("the engine has ended")
+        return 0
+
+    with_client(checklist, name, use)

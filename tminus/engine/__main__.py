@@ -69,11 +69,13 @@ def main(checklist: Path, t0: str) -> None:
 
 def _locked(place: Place) -> int:
     """A lock that lasts as long as this process. Ends with a message when another engine has it."""
-    handle = os.open(place.socket.with_suffix(".lock"), os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+    handle = os.open(place.lock, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
     try:
         fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except BlockingIOError:
         sys.exit("an engine is running for this checklist already")
+    os.ftruncate(handle, 0)
+    os.write(handle, str(os.getpid()).encode())
     return handle
 
 

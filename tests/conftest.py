@@ -1,0 +1,31 @@
+"""What every test may use: a place of its own for sockets, and a checklist folder with an engine on it."""
+
+from __future__ import annotations
+
+import os
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+
+@pytest.fixture(autouse=True)
+def runtime_folder(monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
+    """Sockets and logs of this test alone. Short, since a socket's path holds 107 bytes."""
+    with tempfile.TemporaryDirectory(prefix="tm-") as folder:
+        monkeypatch.setenv("XDG_RUNTIME_DIR", folder)
+        yield Path(folder)
+
+
+@pytest.fixture(scope="session")
+def repository() -> Path:
+    """The project's folder."""
+    return Path(__file__).resolve().parent.parent
+
+
+@pytest.fixture(scope="session", autouse=True)
+def importable(repository: Path) -> None:
+    """Programs that the tests start find the project wherever they are started."""
+    before = os.environ.get("PYTHONPATH")
+    os.environ["PYTHONPATH"] = os.pathsep.join(filter(None, (str(repository), before)))
