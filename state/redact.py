@@ -11,9 +11,10 @@ import msgspec
 MASK = "•••"
 _SHORTEST = 6  # a shorter secret would mask half of every sentence
 
-_URL_PASSWORD = re.compile(r"([a-z][a-z0-9+.\-]*://[^\s:/@]*):([^\s@/]+)@", re.IGNORECASE)
+# Bounded at their beginnings: an open repetition there costs the square of a long word.
+_URL_PASSWORD = re.compile(r"([a-z][a-z0-9+.\-]{0,30}://[^\s:/@]*):([^\s@/]+)@", re.IGNORECASE)
 _ASSIGNED = re.compile(
-    r"(?P<key>\b[\w.\-]*(?:password|passwd|pwd|secret|token|api[_\-]?key|authorization|cookie)\b[\"']?\s*[=:]\s*)"
+    r"(?P<key>(?:password|passwd|pwd|secret|token|api[_\-]?key|authorization|cookie)\b[\"']?\s*[=:]\s*)"
     r"(?P<scheme>(?:bearer|basic)\s+)?(?P<quote>[\"']?)(?P<value>[^\s\"'&,;]{4,})",
     re.IGNORECASE,
 )
