@@ -101,7 +101,7 @@ class Blocker(msgspec.Struct, frozen=True):
 
 
 class GateLight(msgspec.Struct, frozen=True):
-    """A gate as it is right now: unarmed, clear, pending, unknown, recovering or tripped, and why."""
+    """A gate as it is right now: unarmed, clear, breaching, unknown, recovering or tripped, and why."""
 
     id: str
     state: str

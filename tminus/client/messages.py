@@ -201,7 +201,7 @@ class ItemView(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class GateView(msgspec.Struct, frozen=True, kw_only=True):
-    """A gate. `state` is unarmed, clear, pending, unknown, recovering or tripped; `progress` 0 to 1 of a trip."""
+    """A gate. `state` is unarmed, clear, breaching, unknown, recovering or tripped; `progress` 0 to 1 of a trip."""
 
     id: str
     text: str

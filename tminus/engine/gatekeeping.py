@@ -1,0 +1,193 @@
+"""The gates of a run: armed by items, fed by the metrics, and written down whenever one changes its mind."""
+
+from __future__ import annotations
+
+import asyncio
+import dataclasses
+from collections.abc import Iterable
+from datetime import UTC, datetime
+from typing import Protocol
+
+from metrics import gates
+from metrics.gate_model import GateRule, GateState, Phase
+from metrics.samples import Sample, clock
+from state.definition import Checklist, Gate
+from state.durations import parse_duration
+from state.events import Actor, Event
+from state.run import GateRecord, RunState
+from state.settled import GateLight, settled
+from tminus.client.messages import GateView
+from tminus.engine import acts
+from tminus.engine.session import NotRecorded, Session
+
+RETRY = 1.0
+
+
+class Seen(Protocol):
+    """A sample of a metric, as the sampler hands it over."""
+
+    @property
+    def metric(self) -> str: ...
+    @property
+    def sample(self) -> Sample: ...
+
+
+def rule_of(gate: Gate) -> GateRule:
+    """GATE as the gate engine wants it. A rule that holds back or rolls back on bad news sees only bad news;
+    one that merely holds must also see good news, so no data counts against it. Raises ValueError."""
+    op, threshold = gates.parse_condition(gate.when)
+    return GateRule(
+        id=gate.id,
+        metric=gate.metric,
+        mode=gate.mode,
+        op=op,
+        threshold=threshold,
+        over=parse_duration(gate.for_ or gate.over or "0s"),
+        count=gate.count,
+        interval=parse_duration(gate.interval),
+        min_volume=gate.min_volume,
+        clear_for=parse_duration(gate.clear_for) if gate.clear_for else -1.0,
+        no_data_after=parse_duration(gate.no_data),
+        direction="rollback" if gate.then == "rollback" else "go",
+    )
+
+
+class Gatekeeper:
+    """Follows every gate. Changes of mind go into the record through one queue, in their order."""
+
+    def __init__(self, session: Session, actor: Actor) -> None:
+        self._session = session
+        self._actor = actor
+        self._rules = {gate.id: rule_of(gate) for gate in session.checklist.gate}
+        self._states = {gate.id: self._resumed(gate.id) for gate in session.checklist.gate}
+        self._recorded: dict[str, str] = {key: _word(state) for key, state in self._states.items()}
+        self._arming: set[str] = set()  # gates whose arming is on its way to the disk
+        self._writing: asyncio.Queue[Event] = asyncio.Queue()
+        session.after_event(self._heard)
+
+    def feed(self, seen: Iterable[Seen]) -> None:
+        """Take new samples in, let the clock of every gate go on, and show them."""
+        now = clock()
+        by_metric = {one.metric: one.sample for one in seen}
+        for key, rule in self._rules.items():
+            self._states[key] = gates.step(rule, self._states[key], by_metric.get(rule.metric), now)
+            self._note_change(key, now)
+        self.show(now)
+
+    def show(self, now: float) -> None:
+        """Show every gate as it is at NOW."""
+        views = {gate.id: self._view(gate, now) for gate in self._session.checklist.gate}
+        lights = {key: GateLight(key, view.state, view.why) for key, view in views.items()}
+        self._session.show_gates(views, lights)
+
+    async def write(self) -> None:
+        """Write the changes as they come. Runs until cancelled."""
+        while True:
+            event = await self._writing.get()
+            while True:
+                try:
+                    await self._session.act(lambda _run, _now, event=event: event)  # type: ignore[misc]
+                    break
+                except NotRecorded:
+                    await asyncio.sleep(RETRY)
+
+    def arm_what_is_due(self) -> None:
+        """Arm and disarm by the items that are settled. The record is asked, so a restart finds the same."""
+        run, now = self._session.run, datetime.now(UTC)
+        for gate in self._session.checklist.gate:
+            armed = run.gates.get(gate.id, GateRecord()).armed
+            due = _is_due(self._session.checklist, run, gate, now)
+            if due != armed and gate.id not in self._arming:
+                self._arming.add(gate.id)
+                kind = "gate.armed" if due else "gate.disarmed"
+                self._writing.put_nowait(acts.event(kind, self._actor, item=gate.id))
+
+    def _heard(self, event: Event) -> None:
+        now = clock()
+        if event.kind in ("gate.armed", "gate.disarmed"):
+            self._arming.discard(event.item)
+        match event.kind:
+            case "gate.armed":
+                self._states[event.item] = gates.arm(self._states[event.item], now)
+                self._recorded[event.item] = _word(self._states[event.item])
+            case "gate.disarmed":
+                self._states[event.item] = GateState(now=now)
+                self._recorded[event.item] = "unarmed"
+            case "gate.decided":
+                self._decide(event, now)
+            case "mark" | "check.finished" | "run.created":
+                self.arm_what_is_due()
+                return
+            case _:
+                return
+        self.show(now)
+
+    def _decide(self, event: Event, now: float) -> None:
+        verb = {"roll-back": "rollback", "continue": "continue", "extend": "extend"}[event.to]
+        rule = self._rules[event.item]
+        # An extension gives the gate one more of its own spans.
+        until = now + max(rule.span, 60.0) if verb == "extend" else None
+        self._states[event.item] = gates.decide(
+            self._states[event.item],
+            verb,  # type: ignore[arg-type]  # the table above holds its three words
+            by=event.actor,
+            reason=event.reason,
+            now=now,
+            until=until,
+        )
+
+    def _note_change(self, key: str, now: float) -> None:
+        word = _word(self._states[key])
+        if word == self._recorded[key]:
+            return
+        self._recorded[key] = word
+        why = gates.explain(self._rules[key], self._states[key], now)
+        self._writing.put_nowait(acts.event("gate.changed", self._actor, item=key, to=word, reason=why))
+
+    def _view(self, gate: Gate, now: float) -> GateView:
+        rule, state = self._rules[gate.id], self._states[gate.id]
+        record = self._session.run.gates.get(gate.id, GateRecord())
+        shown = str(state.phase)
+        if state.phase is Phase.CLEAR and gate.then != "rollback" and not gates.passes(rule, state, now):
+            shown = "unknown"  # a criterion of success is met only by a whole window of good data
+        if state.no_data_fired and state.phase is not Phase.TRIPPED:
+            shown = "unknown"
+        return GateView(
+            id=gate.id,
+            text=gate.text,
+            then=gate.then,
+            armed=state.armed,
+            state=shown,
+            why=gates.explain(rule, state, now) if state.armed else "",
+            progress=round(gates.progress(rule, state, now), 3),
+            flapping=state.flapping,
+            decision=record.decision,
+        )
+
+    def _resumed(self, key: str) -> GateState:
+        """The state after a restart: an armed gate has seen nothing, a tripped one is still tripped."""
+        record = self._session.run.gates.get(key)
+        if record is None or not record.armed:
+            return GateState()
+        now = clock()
+        state = gates.arm(GateState(), now)
+        if record.state == "tripped" and record.decision in ("", "roll-back"):
+            return dataclasses.replace(state, phase=Phase.TRIPPED, tripped_at=now)
+        return state
+
+
+def _is_due(checklist: Checklist, run: RunState, gate: Gate, now: datetime) -> bool:
+    def is_settled(item_id: str | None) -> bool:
+        return item_id is not None and settled(checklist.items[item_id], run.item(item_id), now)
+
+    record = run.gates.get(gate.id, GateRecord())
+    if is_settled(gate.disarm_at):
+        # No item lifts a latch: what tripped waits for its decision.
+        return record.armed and record.state == "tripped" and not record.decision
+    # Once armed it stays so: an item that is opened again does not blind its gate.
+    return record.armed or gate.arm_at is None or is_settled(gate.arm_at)
+
+
+def _word(state: GateState) -> str:
+    """The state as the record keeps it: breaching and recovering are one change of mind, not a dozen."""
+    return "breaching" if state.phase is Phase.RECOVERING else str(state.phase)
