@@ -1,1 +1,6 @@
-"""The cockpit: a client of the engine, drawn with Textual."""
+"""The cockpit: a screen on a run, a client of its engine and nothing else."""
+
+from tui.launch import NoScreen, run_cockpit
+from tui.settings import BadSettings, Settings
+
+__all__ = ["BadSettings", "NoScreen", "Settings", "run_cockpit"]

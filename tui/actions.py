@@ -1,0 +1,128 @@
+"""The one table of actions. Bindings, footer, help, palette, docs/keys.md and remapping all come from it.
+
+An action is pressed, refused with a reason, or done: `why_not` answers from the scene alone, so that a greyed
+key and the notification that explains it can never disagree.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, replace
+
+from tui import reasons
+from tui.scene import Scene
+
+Predicate = Callable[[Scene], str]
+
+
+@dataclass(frozen=True)
+class Action:
+    """One thing a person can do.
+
+    `scope` is where it acts (item, run or screen), `danger` what it can do to the world or the record (none,
+    record, world), `twin` the command that does the same without a screen, `why_not` the reason why it cannot
+    be done now (empty: it can).
+    """
+
+    id: str
+    key: str
+    label: str
+    description: str
+    scope: str
+    danger: str = "none"
+    twin: str = ""
+    why_not: Predicate = reasons.never
+    more_keys: tuple[str, ...] = ()
+
+    @property
+    def shown_key(self) -> str:
+        """The key as a person reads it."""
+        return KEY_FACES.get(self.key, self.key)
+
+
+KEY_FACES = {"question_mark": "?", "colon": ":", "slash": "/", "space": "space", "enter": "enter"}
+_KEY_NAMES = {face: name for name, face in KEY_FACES.items()}
+
+ACTIONS: tuple[Action, ...] = (
+    Action("run", "r", "run check", "Look at the real system; a change shows its plan first and asks", "item",
+           "world", "tminus check ITEM", reasons.run),
+    Action("confirm", "c", "confirm", "Confirm the item with its evidence on the screen", "item",
+           "record", "tminus confirm ITEM", reasons.confirm),
+    Action("fail", "f", "fail", "Mark the item failed, with a reason", "item",
+           "record", "tminus fail ITEM --reason TEXT", reasons.fail),
+    Action("skip", "s", "skip", "Leave the item out, with a reason; a critical one may not be", "item",
+           "record", "tminus skip ITEM --reason TEXT", reasons.skip),
+    Action("waive", "w", "waive", "Accept the item as it is, with a reason and perhaps an end", "item",
+           "record", "tminus waive ITEM --reason TEXT", reasons.waive),
+    Action("na", "x", "n/a", "Say that the item does not apply, with a reason", "item",
+           "record", "tminus na ITEM --reason TEXT", reasons.not_applicable),
+    Action("undo", "u", "undo", "Open the item again; the record keeps both marks", "item",
+           "record", "tminus undo ITEM", reasons.undo),
+    Action("cancel", "k", "cancel check", "Stop the check that is running", "item",
+           "world", "tminus cancel ITEM", reasons.cancel),
+    Action("next", "n", "next open", "Go to the next item that is not settled", "screen",
+           twin="tminus status", why_not=reasons.next_open),
+    Action("blockers", "b", "blockers", "Everything that stands against GO; enter jumps there", "run",
+           twin="tminus status", why_not=reasons.blockers),
+    Action("go", "g", "go", "Pass the pause point of this phase", "run",
+           "record", "tminus go PHASE", reasons.go),
+    Action("hold", "h", "hold", "Stop the run, with a reason; anybody may", "run",
+           "record", "tminus hold --reason TEXT", reasons.connected),
+    Action("release", "l", "release", "Let the run go on after a hold", "run",
+           "record", "tminus release", reasons.release),
+    Action("decide", "o", "decide gate", "Answer a tripped gate: roll back, continue because, extend", "run",
+           "record", "tminus decide GATE", reasons.decide),
+    Action("drive", "d", "drive", "Take the driver's lease: you have control", "run",
+           "record", "tminus drive", reasons.drive),
+    Action("note", "t", "note", "Write words into the record, about the item or the run", "run",
+           "record", "tminus note TEXT", reasons.connected),
+    Action("contacts", "p", "contacts", "Who to call, by role", "run", twin="tminus status"),
+    Action("filter", "slash", "filter", "Show only the items whose words match; empty shows all", "screen"),
+    Action("items", "1", "items", "The checklist", "screen"),
+    Action("detail", "2", "detail", "The challenge and its response", "screen"),
+    Action("metrics", "3", "metrics", "Live metrics and gates", "screen", twin="tminus status"),
+    Action("palette", "colon", "commands", "Every action by name", "screen", more_keys=("ctrl+p",)),
+    Action("help", "question_mark", "help", "Keys, states and what they mean", "screen", twin="tminus --help"),
+    Action("quit", "q", "quit screen", "Close this screen; the run goes on without it", "screen"),
+)  # fmt: skip
+
+BY_ID: Mapping[str, Action] = {action.id: action for action in ACTIONS}
+READ_ONLY_MAY = frozenset({"hold", "note"})
+
+
+def why_not(action: Action, scene: Scene) -> str:
+    """Why ACTION cannot be done in SCENE; empty when it can.
+
+    A read-only screen may hold and note, and do what only changes the screen itself.
+    """
+    if scene.read_only and action.danger != "none" and action.id not in READ_ONLY_MAY:
+        return "this screen is read-only: it may hold and note"
+    return action.why_not(scene)
+
+
+class KeysClash(ValueError):
+    """Keys that cannot be: an unknown action, one key for two actions, or a key a terminal may not deliver."""
+
+
+def remapped(keys: Mapping[str, str]) -> tuple[Action, ...]:
+    """The table with KEYS (action id → key) in place of the defaults. Raises KeysClash, naming every mistake."""
+    wrong = [f"no action {name!r}: one of {', '.join(BY_ID)}" for name in keys if name not in BY_ID]
+    wrong += [f"{name}: {key!r} is not a letter, a digit or F1 to F12" for name, key in keys.items() if not _may(key)]
+    table = tuple(
+        replace(action, key=_KEY_NAMES.get(keys[action.id], keys[action.id])) if action.id in keys else action
+        for action in ACTIONS
+    )
+    taken: dict[str, str] = {}
+    for action in table:
+        if action.key in taken:
+            wrong.append(f"the key {action.shown_key!r} is given to {taken[action.key]} and to {action.id}")
+        taken[action.key] = action.id
+    if wrong:
+        raise KeysClash("; ".join(wrong))
+    return table
+
+
+def _may(key: str) -> bool:
+    if len(key) == 1:
+        return key.isascii() and (key.isalnum() or key in _KEY_NAMES)
+    return key in {f"f{n}" for n in range(1, 13)}

@@ -1,0 +1,235 @@
+"""The cockpit as a Textual application: it joins the screen, the engine's voice, and the person's hands."""
+
+from __future__ import annotations
+
+import asyncio
+import signal
+from collections.abc import Callable
+from dataclasses import replace
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+from textual.app import App
+from textual.screen import Screen
+from textual.theme import BUILTIN_THEMES, Theme
+
+from tminus.client import Client, EngineGone, Refused
+from tui import theme, wording
+from tui.actions import BY_ID, remapped, why_not
+from tui.bridge import Bridge
+from tui.deeds import DEEDS
+from tui.dialogs import Ask, Choice, Pick, Question, Read
+from tui.glyphs import ASCII, UNICODE
+from tui.link import Lost, Told, follow
+from tui.lines import plain
+from tui.palette import Commands
+from tui.rows import next_open
+from tui.scene import TABS, Scene
+from tui.settings import Settings
+
+
+def _utc_now() -> datetime:
+    return datetime.now(UTC)
+
+
+class Cockpit(App[int]):
+    """A screen on a run. It keeps no truth of its own: what it shows is what the engine said last."""
+
+    TITLE = "tminus"
+    CSS_PATH = "bridge.tcss"
+    COMMANDS = {Commands}
+    ENABLE_COMMAND_PALETTE = True
+    CSS = """
+    Toast { width: auto; max-width: 90%; }
+    CommandPalette > Vertical { width: 90%; max-width: 100; }
+    """
+
+    def __init__(
+        self,
+        socket: Path,
+        *,
+        name: str,
+        read_only: bool = False,
+        settings: Settings | None = None,
+        look: theme.Look | None = None,
+        now: Callable[[], datetime] = _utc_now,
+    ) -> None:
+        self.look = look or theme.Look("tminus-dark", False, False)
+        super().__init__(ansi_color=True if self.look.ansi else None)
+        for shade in house_themes():
+            self.register_theme(shade)
+        self.theme = self.look.theme
+        self.settings = settings or Settings()
+        self.actions = remapped(self.settings.keys)
+        self.socket = socket
+        self.now = now
+        self.client: Client | None = None
+        self.bridge = Bridge(
+            Scene(now=now(), me=name, read_only=read_only, glyphs=ASCII if self.look.ascii else UNICODE), self.actions
+        )
+        self._asking = asyncio.Lock()
+        self._rung: frozenset[str] = frozenset()
+        self._offered: frozenset[str] = frozenset()
+        for action in self.actions:
+            for key in (action.key, *action.more_keys):
+                self.bind(key, f"press('{action.id}')", description=action.label, show=False)
+
+    def get_default_screen(self) -> Screen[Any]:
+        """The bridge is the only screen that stays."""
+        return self.bridge
+
+    @property
+    def scene(self) -> Scene:
+        """The scene as it is now."""
+        return self.bridge.look()
+
+    async def on_mount(self) -> None:
+        """Follow the engine, tick, and leave the terminal clean whoever ends us."""
+        loop = asyncio.get_running_loop()
+        for number in (signal.SIGTERM, signal.SIGHUP):
+            # Textual's own end on these signals leaves the alternate screen and a hidden cursor behind.
+            loop.add_signal_handler(number, self.exit, 0)
+        self.run_worker(self._follow(), group="link", exit_on_error=False)
+        self.set_interval(1.0, self._tick)
+
+    async def _follow(self) -> None:
+        kind = "watcher" if self.bridge.scene.read_only else "cockpit"
+        await follow(self.socket, self.bridge.scene.me, kind, self.post_message)
+
+    def on_told(self, message: Told) -> None:
+        """A new state of the run."""
+        self.client = message.client
+        welcome = message.client.welcome
+        who = {"me": welcome.name, "uid": welcome.uid} if welcome else {}
+        self.bridge.update(view=message.view, now=self.now(), connected=True, lost_at=None, lost_why="", **who)
+        self._attend_gates()
+
+    def on_lost(self, message: Lost) -> None:
+        """The engine has gone: say so, and since when."""
+        self.client = None
+        since = self.bridge.scene.lost_at or self.now()
+        self.bridge.update(connected=False, lost_at=since, lost_why=message.why, now=self.now())
+
+    def _tick(self) -> None:
+        self.bridge.update(now=self.now())
+        self._attend_gates()
+
+    def _attend_gates(self) -> None:
+        """Ring for a gate that trips, and offer its decision once, when no other question is open."""
+        tripped = frozenset(gate.id for gate in self.bridge.scene.undecided)
+        if tripped - self._rung and self.settings.bell:
+            self.bell()
+        self._rung = tripped
+        fresh = tripped - self._offered
+        self._offered &= tripped
+        if fresh and self.screen is self.bridge and not self._asking.locked() and not self._why_not("decide"):
+            self._offered |= fresh
+            self.press("decide")
+
+    # --- actions -------------------------------------------------------------------------------------------
+
+    def _why_not(self, name: str) -> str:
+        return why_not(BY_ID[name], self.scene)
+
+    def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
+        """None greys the key of an action that cannot be done now."""
+        if action == "press" and parameters and str(parameters[0]) in BY_ID:
+            return None if self._why_not(str(parameters[0])) else True
+        return True
+
+    def action_press(self, name: str) -> None:
+        """A key of the table."""
+        self.press(name)
+
+    def press(self, name: str) -> None:
+        """Do the action NAME, or say why not."""
+        if why := self._why_not(name):
+            self._say(f"{BY_ID[name].label}: {why}", "warning")
+        elif name in DEEDS:
+            self.run_worker(self._deed(name), group="deeds", exit_on_error=False)
+        elif name in TABS:
+            self.bridge.turn_to(name)
+        else:
+            getattr(self, f"_do_{name}")()
+
+    async def _deed(self, name: str) -> None:
+        """Ask the person, then the engine. One question at a time: none may slip over another."""
+        if self._asking.locked():
+            self._say("one thing at a time: a question is open, or the engine is still answering", "warning")
+            return
+        try:
+            async with self._asking:
+                request = await DEEDS[name](self)
+            if request is None:
+                return
+            if self.client is None:
+                raise EngineGone("the engine has gone: nothing was recorded")
+            await self.client.ask(request)
+        except (Refused, EngineGone) as error:
+            self._say(f"{BY_ID[name].label}: {error}", "error")
+        except Exception as error:  # a deed must never take the cockpit down with it
+            self._say(f"{BY_ID[name].label} went wrong: {type(error).__name__}: {error}", "error")
+
+    async def ask(self, question: Question) -> str | None:
+        """Ask the person; None is no."""
+        return await self.push_screen_wait(Ask(question, self.scene))
+
+    async def pick(self, choice: Choice) -> str:
+        """Let the person choose; empty is none."""
+        return await self.push_screen_wait(Pick(choice, self.scene))
+
+    def _say(self, text: str, severity: Any = "information") -> None:
+        self.notify(plain(text), severity=severity, markup=False, timeout=8)
+
+    def _do_next(self) -> None:
+        if name := next_open(self.scene.view, self.scene.focus):
+            self.bridge.list.go_to(name)
+
+    def _do_blockers(self) -> None:
+        choice = Choice("What stands against GO", wording.blockers(self.scene))
+        self.push_screen(Pick(choice, self.scene), self._jump)
+
+    def _jump(self, key: str | None) -> None:
+        kind, _, name = (key or "").partition(":")
+        if kind in ("item", "phase"):
+            self.bridge.list.go_to(name)
+        elif kind == "gate":
+            self.bridge.turn_to("metrics")
+
+    def _do_contacts(self) -> None:
+        scene = self.scene
+        self.push_screen(Read("Contacts", lambda width: wording.contacts(scene, width), scene))
+
+    def _do_help(self) -> None:
+        scene = self.scene
+        self.push_screen(Read("Help", lambda width: wording.help_page(self.actions, scene, width), scene))
+
+    def _do_filter(self) -> None:
+        self.run_worker(self._filter(), group="deeds", exit_on_error=False)
+
+    async def _filter(self) -> None:
+        words = await self.ask(
+            Question("Filter", lambda _: [(("words in the id, text or check; empty shows all", "dim"),)], yes="Show",
+                     field="words")  # fmt: skip
+        )
+        if words is not None:
+            self.bridge.list.search(words)
+
+    def _do_palette(self) -> None:
+        self.action_command_palette()
+
+    def _do_quit(self) -> None:
+        self.exit(0)
+
+
+def house_themes() -> list[Theme]:
+    """Our dark and light theme, and the 16-colour ones with the names that our style sheets use."""
+    ours = [
+        Theme(name="tminus-dark", dark=True, variables=theme.DARK_VARIABLES, **theme.DARK),
+        Theme(name="tminus-light", dark=False, variables=theme.LIGHT_VARIABLES, **theme.LIGHT),
+    ]
+    for name in ("ansi-dark", "ansi-light"):
+        stock = BUILTIN_THEMES[name]
+        ours.append(replace(stock, variables={**stock.variables, **theme.ANSI_VARIABLES}))
+    return ours

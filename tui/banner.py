@@ -1,0 +1,45 @@
+"""What nobody may miss: a gate that tripped, and an engine that has gone. Nothing when there is nothing."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from tui.clock import short_clock
+from tui.lines import Line, fit, pad, plain, wrap
+from tui.pane import Pane
+from tui.scene import Scene
+
+
+class Banner(Pane):
+    """Full-width lines, only while there is something to say."""
+
+    GROWS = True
+    DEFAULT_CSS = """
+    Banner { height: 1; }
+    """
+
+    def show(self, scene: Scene) -> None:
+        """Appear when there is something to say; a hidden pane has no width to draw at."""
+        self.scene = scene
+        self.display = bool(scene.lost_at or scene.undecided)
+        super().show(scene)
+
+    def draw(self, scene: Scene, width: int) -> Sequence[Line]:
+        """See `banner_lines`."""
+        return banner_lines(scene, width)
+
+
+def banner_lines(scene: Scene, width: int) -> list[Line]:
+    """The banner's lines for SCENE at WIDTH."""
+    lines: list[Line] = []
+    if scene.lost_at is not None:
+        gone = short_clock((scene.now - scene.lost_at).total_seconds())
+        text = f" ENGINE GONE {gone}  the run is safe in its record; trying again every second (tminus run starts it)"
+        lines.append(((pad(text, width), "block-bad"),))
+    for gate in scene.undecided:
+        lines.append(((pad(f" GATE TRIPPED  {plain(gate.text)}", width), "block-bad"),))
+        for line in wrap(f"{plain(gate.why)}  {scene.glyphs.arrow} {plain(gate.then)}", width - 2)[:2]:
+            lines.append(fit(((" ", ""), (line, "bad strong")), width))
+    return lines
+
+

@@ -1,0 +1,156 @@
+"""The main screen: the panes, where they stand at each size, and the scene that all of them draw."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Sequence
+from dataclasses import replace
+from typing import Any
+
+from textual import events
+from textual.app import ComposeResult
+from textual.containers import Horizontal, Vertical
+from textual.screen import Screen
+from textual.widgets import Static
+
+from tui.actions import Action, why_not
+from tui.banner import Banner
+from tui.chrome import KeyBar, Tabs
+from tui.clock import moment
+from tui.detail import Detail
+from tui.item_list import ItemList
+from tui.metrics import Metrics, Strip
+from tui.output import Output
+from tui.pane import Pane
+from tui.rows import next_open
+from tui.scene import Scene
+from tui.verdict_bar import VerdictBar
+
+TOO_SMALL = "tminus needs 80x23. Make the window larger, or use: tminus status"
+
+
+class Bridge(Screen[None]):
+    """The cockpit's one screen. It keeps the scene and hands it to the panes; they draw what changed."""
+
+    HORIZONTAL_BREAKPOINTS = [(0, "-tiny"), (80, "-narrow"), (100, "-medium"), (140, "-wide")]
+    VERTICAL_BREAKPOINTS = [(0, "-low"), (23, "-short"), (40, "-tall")]
+
+    def __init__(self, scene: Scene, actions: Sequence[Action]) -> None:
+        super().__init__()
+        self.scene = scene
+        self.actions = actions
+        self._shown: tuple[object, ...] = ()
+        self._shown_since = time.monotonic()
+        self._observed: dict[str, str] = {}
+        self.set_class(scene.glyphs.ascii, "-ascii")
+        self.add_class("-tab-items")
+
+    def compose(self) -> ComposeResult:
+        """The panes. Which of them are in sight is the style sheet's affair."""
+        yield Static(TOO_SMALL, id="small", markup=False)
+        yield VerdictBar(id="verdict")
+        yield Banner(id="banner")
+        yield Tabs(id="tabs")
+        with Horizontal(id="body"):
+            with Vertical(id="left") as left:
+                left.border_title = "checklist"
+                yield ItemList(id="list")
+            with Vertical(id="middle") as middle:
+                middle.border_title = "challenge and response"
+                yield Detail(id="detail")
+                yield Output(id="output")
+            with Vertical(id="side") as side:
+                side.border_title = "live"
+                yield Metrics(id="live")
+        yield Strip(id="strip")
+        yield KeyBar(id="keys")
+
+    def on_mount(self) -> None:
+        """The list has the keys from the start."""
+        for bar in (self.query_one(Tabs), self.query_one(KeyBar)):
+            bar.actions = self.actions
+        self.list.focus()
+        self.update()
+
+    @property
+    def list(self) -> ItemList:
+        """The checklist pane."""
+        return self.query_one(ItemList)
+
+    def update(self, **changes: Any) -> None:
+        """Take CHANGES into the scene and let every pane draw what differs."""
+        if not self.is_mounted:
+            self.scene = replace(self.scene, **changes)
+            return
+        if "view" in changes:
+            changes["cadence"] = self._cadence(changes["view"].metrics.values())
+        self.scene = replace(self.scene, **changes)
+        if not self.list.key and self.scene.view.phases:
+            self.list.key = next_open(self.scene.view, "") or self.scene.view.phases[0].id
+            self.list.show(self.scene)
+            self.list.follow_cursor()
+        self.look()
+        with self.app.batch_update():
+            for pane in self.query(Pane):
+                pane.show(self.scene)
+        if filtered := self.list.words:
+            self.query_one("#left").border_title = f"checklist: {filtered!r} (filter again to change)"
+        elif self.query_one("#left").border_title != "checklist":
+            self.query_one("#left").border_title = "checklist"
+
+    def look(self) -> Scene:
+        """The scene as it is now: where the cursor is, and for how long this evidence has been in sight."""
+        focus = self.list.item
+        visible = bool(self.query_one("#middle").display) and not self.has_class("-tiny", "-low")
+        seen = (focus, self.scene.state(focus).evidence_digest, visible)
+        if seen != self._shown:
+            self._shown, self._shown_since = seen, time.monotonic()
+        self.scene = replace(
+            self.scene,
+            focus=focus,
+            detail_visible=visible,
+            shown_for=time.monotonic() - self._shown_since if visible else 0.0,
+        )
+        return self.scene
+
+    def _cadence(self, metrics: Any) -> tuple[tuple[str, float], ...]:
+        """How often each metric is sampled, from the times of its last two samples."""
+        known = dict(self.scene.cadence)
+        for metric in metrics:
+            before, at = moment(self._observed.get(metric.metric, "")), moment(metric.observed_at)
+            if before and at and at > before:
+                known[metric.metric] = min((at - before).total_seconds(), 60.0)
+            self._observed[metric.metric] = metric.observed_at
+        return tuple(known.items())
+
+    def turn_to(self, tab: str) -> None:
+        """Bring the pane TAB to the front, and give it the keys where it stands beside the others."""
+        for name in ("items", "detail", "metrics"):
+            self.set_class(name == tab, f"-tab-{name}")
+        target = {"items": "#list", "detail": "#detail", "metrics": "#live"}[tab]
+        keep_list = tab == "detail" and not self.has_class("-narrow")
+        self.query_one("#list" if keep_list else target).focus()
+        self.scene = replace(self.scene, tab=tab)
+        # The style sheet has its say first; only then is it known what is in sight.
+        self.call_after_refresh(self.update)
+
+    def on_resize(self) -> None:
+        """Another size may show other panes."""
+        self.call_after_refresh(self.update)
+
+    def on_item_list_moved(self) -> None:
+        """Another item: from its top."""
+        self.query_one(Detail).scroll_home(animate=False, force=True)
+        self.update()
+
+    def on_item_list_opened(self) -> None:
+        """Its detail is wanted."""
+        self.turn_to("detail")
+
+    def on_key(self, event: events.Key) -> None:
+        """A greyed key says why it is grey. The keys that can be pressed go on to the bindings."""
+        action = next((one for one in self.actions if event.key in (one.key, *one.more_keys)), None)
+        if action is not None and (why := why_not(action, self.look())):
+            event.stop()
+            event.prevent_default()
+            self.notify(f"{action.label}: {why}", severity="warning", markup=False)

@@ -1,0 +1,135 @@
+"""The arithmetic of time on the screen: the T-clock, ages, drift and the projected finish. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+
+from state.durations import format_duration
+from tminus.client.messages import ItemView, PhaseFace, View
+
+
+def moment(text: str) -> datetime | None:
+    """TEXT (RFC 3339) as a moment; None when it is empty or no time."""
+    try:
+        at = datetime.fromisoformat(text)
+    except ValueError:
+        return None
+    return at if at.tzinfo else at.replace(tzinfo=UTC)
+
+
+def age_of(text: str, now: datetime) -> float | None:
+    """Seconds from the moment TEXT to NOW; None when TEXT is no time."""
+    at = moment(text)
+    return None if at is None else (now - at).total_seconds()
+
+
+def clock(seconds: float) -> str:
+    """SECONDS as hh:mm:ss, with days in front when there are any; the sign is left out.
+
+    >>> clock(62), clock(-180000)
+    ('00:01:02', '2d 02:00:00')
+    """
+    left = int(abs(seconds))
+    days, left = divmod(left, 86400)
+    text = f"{left // 3600:02}:{left // 60 % 60:02}:{left % 60:02}"
+    return f"{days}d {text}" if days else text
+
+
+def short_clock(seconds: float) -> str:
+    """SECONDS as mm:ss, or h:mm:ss from an hour on: an elapsed time.
+
+    >>> short_clock(12), short_clock(3725)
+    ('00:12', '1:02:05')
+    """
+    left = int(max(seconds, 0))
+    if left >= 3600:
+        return f"{left // 3600}:{left // 60 % 60:02}:{left % 60:02}"
+    return f"{left // 60:02}:{left % 60:02}"
+
+
+def t_clock(t0: str, now: datetime) -> str:
+    """Where NOW is from T0: `T-00:15:00` before it, `T+00:00:00` from it on; `T not set` without one."""
+    zero = moment(t0)
+    if zero is None:
+        return "T not set"
+    # Whole seconds, rounded so that the count down reaches 00:00:00 at T0 and not a second before.
+    left = (zero - now).total_seconds()
+    return f"T-{clock(-(-left // 1))}" if left > 0 else f"T+{clock(left)}"
+
+
+def ago(seconds: float | None) -> str:
+    """An age in words: `12 s ago`, `5m ago`; one in the future says so, since the clocks then disagree."""
+    if seconds is None:
+        return "never"
+    if seconds < -2:
+        return f"in the future by {format_duration(-seconds)}: clocks differ"
+    if seconds < 60:
+        return f"{int(max(seconds, 0))} s ago"
+    return f"{format_duration(seconds)} ago"
+
+
+def local_time(text: str) -> str:
+    """The moment TEXT as the wall clock here shows it; `?` when it is no time."""
+    at = moment(text)
+    return at.astimezone().strftime("%H:%M:%S") if at else "?"
+
+
+@dataclass(frozen=True)
+class Projection:
+    """Where the run is heading.
+
+    `finish` is when the last phase would be settled if every open item took its planned time; None when no
+    open item has one. `drift` is how many seconds the next planned start would be late (below zero: to spare);
+    None when nothing with a planned start is ahead. `then` is that phase's title.
+    """
+
+    finish: datetime | None = None
+    drift: float | None = None
+    then: str = ""
+
+
+def projection(view: View, now: datetime) -> Projection:
+    """The projected finish and drift of VIEW at NOW, from planned offsets and expected durations.
+
+    A phase starts at its planned time or when the one before it ends, whichever is later. What is settled
+    takes no more time; what runs takes the rest of its plan.
+    """
+    zero = moment(view.run.t0)
+    ahead = _ahead(view)
+    if not ahead:
+        return Projection()
+    cursor, drift, then = now, None, ""
+    planned = False
+    for index, phase in enumerate(ahead):
+        start = zero + timedelta(seconds=phase.offset) if zero and phase.offset is not None else None
+        if index and start is not None:
+            if drift is None:
+                drift, then = (cursor - start).total_seconds(), phase.title
+            cursor = max(cursor, start)
+        left = remaining(phase, view.items, now)
+        planned = planned or left > 0
+        cursor += timedelta(seconds=left)
+    return Projection(cursor if planned else None, drift, then)
+
+
+def _ahead(view: View) -> Sequence[PhaseFace]:
+    """The phases not passed yet of the branch that the current phase belongs to."""
+    current = next((phase for phase in view.phases if phase.id == view.standing.phase), None)
+    branch = current.branch if current else "main"
+    return [phase for phase in view.phases if phase.branch == branch and phase.id not in view.gone]
+
+
+def remaining(phase: PhaseFace, items: Mapping[str, ItemView], now: datetime) -> float:
+    """Planned seconds that PHASE still needs: the sum over its unsettled items, less what the running ones had."""
+    total = 0.0
+    for face in phase.items:
+        item = items.get(face.id)
+        if item is not None and item.settled:
+            continue
+        spent = 0.0
+        if item is not None and item.status == "running":
+            spent = max(age_of(item.started_at, now) or 0.0, 0.0)
+        total += max(face.expect - spent, 0.0)
+    return total

@@ -1,0 +1,292 @@
+"""Questions to a person. Every one can be left by a plain key, and none is answered yes by a stray Enter."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+from textual.app import ComposeResult
+from textual.binding import Binding
+from textual.containers import Horizontal, Vertical
+from textual.screen import ModalScreen
+from textual.widgets import Button, Input
+
+from tui.lines import Line, plain
+from tui.pane import Pane
+from tui.scene import Scene
+
+Draw = Callable[[int], Sequence[Line]]
+
+DIALOG_CSS = """
+    align: center middle;
+    #box {
+        width: 92%; max-width: 96; height: auto; max-height: 100%;
+        border: round $border; border-title-color: $head; border-title-style: bold;
+        padding: 0 1; background: $surface;
+    }
+    #box.-danger { border: heavy $error; }
+    &.-ascii #box { border: ascii $border; }
+    &.-ascii #box.-danger { border: ascii $error; }
+    Words { background: $surface; }
+    #buttons { height: 1; margin-top: 1; }
+    Input { margin-top: 1; height: 1; border: none; padding: 0 1; background: $panel; }
+    Input:ansi { text-style: underline; }
+    Button { height: 1; min-width: 10; border: none; margin-right: 2; padding: 0 2; background: $panel;
+             color: $foreground; text-style: none; }
+    Button:focus { background: $primary; color: $on-block; text-style: bold; }
+    #box.-danger #yes:focus { background: $error; color: $on-block; }
+    Button:ansi { background: ansi_default; }
+    Button:focus:ansi { background: ansi_default; color: ansi_default; text-style: bold reverse; }
+"""
+
+
+@dataclass(frozen=True)
+class Question:
+    """A question with yes and no. `field` names a text to type; empty: none is asked.
+
+    The text must have `at_least` characters, or be `exactly` something (a target's name). `check` may refuse
+    it with a reason. `danger` draws the box as one that can hurt.
+    """
+
+    title: str
+    draw: Draw
+    yes: str = "Yes"
+    no: str = "No"
+    field: str = ""
+    at_least: int = 0
+    exactly: str = ""
+    check: Callable[[str], str] | None = None
+    danger: bool = False
+
+    def wrong(self, text: str) -> str:
+        """What is wrong with the typed TEXT; empty when it will do."""
+        if self.exactly:
+            return "" if text == self.exactly else f"type {self.exactly} to go on"
+        missing = self.at_least - len(text.strip())
+        if missing > 0:
+            return f"{missing} more character{'s' * (missing != 1)}"
+        return self.check(text) if self.check else ""
+
+
+class Words(Pane, can_focus=True):
+    """The text of a dialog: as tall as it is, scrolling where there is no room."""
+
+    GROWS = True
+    DEFAULT_CSS = """
+    Words { max-height: 60vh; }
+    """
+    BINDINGS = [
+        Binding("up", "scroll_up", show=False),
+        Binding("down", "scroll_down", show=False),
+        Binding("pageup", "page_up", show=False),
+        Binding("pagedown", "page_down", show=False),
+    ]
+
+    def __init__(self, draw: Draw, scene: Scene, *, id: str | None = None, focus: bool = False) -> None:
+        super().__init__(id=id)
+        self.scene = scene
+        self._draw = draw
+        self.can_focus = focus
+
+    def draw(self, scene: Scene, width: int) -> Sequence[Line]:
+        """What the dialog says."""
+        return self._draw(width)
+
+    def say(self, draw: Draw) -> None:
+        """Say something else."""
+        self._draw = draw
+        self.redraw()
+
+
+class Ask(ModalScreen[str | None]):
+    """One question. Its answer is the typed text (empty when none is asked), or None for no.
+
+    Without a field the focus is on No: y and n answer, arrows move. With a field, Enter sends a text that
+    will do; where a name must be typed it only moves on to No, and yes takes one more key.
+    """
+
+    DEFAULT_CSS = f"Ask {{ {DIALOG_CSS} }}"
+    BINDINGS = [
+        Binding("escape", "no", show=False),
+        Binding("y", "yes", show=False),
+        Binding("n,q", "no", show=False),
+        Binding("left,up,shift+tab", "app.focus_previous", show=False),
+        Binding("right,down,tab", "app.focus_next", show=False),
+    ]
+
+    def __init__(self, question: Question, scene: Scene) -> None:
+        super().__init__()
+        self.question = question
+        self.scene = scene
+        self.set_class(scene.glyphs.ascii, "-ascii")
+
+    def compose(self) -> ComposeResult:
+        """The text, the field, what is wrong with it, and the buttons."""
+        question = self.question
+        with Vertical(id="box", classes="-danger" if question.danger else "") as box:
+            box.border_title = plain(question.title).replace("[", r"\[")
+            yield Words(question.draw, self.scene, id="text")
+            if question.field:
+                field = Input(id="field", placeholder=plain(question.field))
+                field.cursor_blink = False
+                yield field
+                yield Words(lambda _: self._complaint(), self.scene, id="wrong")
+            with Horizontal(id="buttons"):
+                yield Button(question.no, id="no")
+                yield Button(question.yes, id="yes")
+
+    def on_mount(self) -> None:
+        """Focus on the field, or on No."""
+        self.query_one("#field" if self.question.field else "#no").focus()
+        self._judge()
+
+    @property
+    def typed(self) -> str:
+        """What stands in the field."""
+        return self.query_one("#field", Input).value if self.question.field else ""
+
+    def _complaint(self) -> list[Line]:
+        wrong = self.question.wrong(self.typed)
+        return [((wrong, "warn"),) if wrong else (("enter goes on", "dim"),)]
+
+    def _judge(self) -> None:
+        self.query_one("#yes", Button).disabled = bool(self.question.field and self.question.wrong(self.typed))
+        if self.question.field:
+            self.query_one("#wrong", Words).redraw()
+
+    def on_input_changed(self) -> None:
+        """Say at once whether the text will do."""
+        self._judge()
+
+    def on_input_submitted(self) -> None:
+        """Enter in the field."""
+        if self.question.wrong(self.typed):
+            return
+        if self.question.exactly:
+            self.query_one("#no").focus()
+        else:
+            self.dismiss(self.typed.strip())
+
+    def on_button_pressed(self, event: Button.Pressed) -> None:
+        """Enter on a button."""
+        if event.button.id == "yes":
+            self.action_yes()
+        else:
+            self.action_no()
+
+    def action_yes(self) -> None:
+        """Yes, if what was typed will do."""
+        if not self.question.wrong(self.typed) or not self.question.field:
+            self.dismiss(self.typed.strip())
+
+    def action_no(self) -> None:
+        """No."""
+        self.dismiss(None)
+
+
+@dataclass(frozen=True)
+class Choice:
+    """A choice among several things: (key, line) each; the first is what a stray Enter takes."""
+
+    title: str
+    options: Sequence[tuple[str, Line]]
+    draw: Draw | None = None
+    danger: bool = False
+
+
+class Options(Pane, can_focus=True):
+    """The options of a choice, with a cursor."""
+
+    GROWS = True
+    DEFAULT_CSS = """
+    Options { max-height: 50vh; background: $surface; margin-top: 1; }
+    """
+    BINDINGS = [
+        Binding("up,left", "move(-1)", show=False),
+        Binding("down,right", "move(1)", show=False),
+        Binding("pageup", "move(-10)", show=False),
+        Binding("pagedown", "move(10)", show=False),
+    ]
+
+    def __init__(self, choice: Choice, scene: Scene) -> None:
+        super().__init__()
+        self.scene = scene
+        self.choice = choice
+        self.place = 0
+
+    def draw(self, scene: Scene, width: int) -> Sequence[Line]:
+        """A line an option."""
+        lines: list[Line] = []
+        for y, (_, line) in enumerate(self.choice.options):
+            at = y == self.place
+            lines.append(((f"{scene.glyphs.cursor} " if at else "  ", "cursor key" if at else "key"), *line))
+        return lines
+
+    def action_move(self, step: int) -> None:
+        """Move the cursor."""
+        self.place = min(max(self.place + step, 0), len(self.choice.options) - 1)
+        self.redraw()
+        top = min(max(int(self.scroll_y), self.place - self.size.height + 1), self.place)
+        self.scroll_to(y=top, animate=False, force=True)
+
+
+class Pick(ModalScreen[str]):
+    """A choice. Its answer is the key of the option, or empty when it was left."""
+
+    DEFAULT_CSS = f"Pick {{ {DIALOG_CSS} }}"
+    BINDINGS = [
+        Binding("escape,q,n", "leave", show=False),
+        Binding("enter", "take", show=False),
+    ]
+
+    def __init__(self, choice: Choice, scene: Scene) -> None:
+        super().__init__()
+        self.choice = choice
+        self.scene = scene
+        self.set_class(scene.glyphs.ascii, "-ascii")
+
+    def compose(self) -> ComposeResult:
+        """The text, then the options."""
+        with Vertical(id="box", classes="-danger" if self.choice.danger else "") as box:
+            box.border_title = plain(self.choice.title).replace("[", r"\[")
+            if self.choice.draw:
+                yield Words(self.choice.draw, self.scene)
+            yield Options(self.choice, self.scene)
+            yield Words(lambda _: [(("arrows move, enter takes, q leaves", "dim"),)], self.scene)
+
+    def action_take(self) -> None:
+        """Take what the cursor is on."""
+        options = self.query_one(Options)
+        self.dismiss(self.choice.options[options.place][0] if self.choice.options else "")
+
+    def action_leave(self) -> None:
+        """Take nothing."""
+        self.dismiss("")
+
+
+class Read(ModalScreen[None]):
+    """Something to read: the help, the contacts. Arrows scroll, most keys close it."""
+
+    DEFAULT_CSS = f"Read {{ {DIALOG_CSS} Words {{ max-height: 85vh; }} }}"
+    BINDINGS = [Binding("escape,q,n,enter,space,question_mark", "leave", show=False)]
+
+    def __init__(self, title: str, draw: Draw, scene: Scene) -> None:
+        super().__init__()
+        self.says = title
+        self._draw = draw
+        self.scene = scene
+        self.set_class(scene.glyphs.ascii, "-ascii")
+
+    def compose(self) -> ComposeResult:
+        """The text, which scrolls."""
+        with Vertical(id="box") as box:
+            box.border_title = f"{self.says} (arrows scroll, q closes)"
+            yield Words(self._draw, self.scene, id="text", focus=True)
+
+    def on_mount(self) -> None:
+        """Arrows scroll at once."""
+        self.query_one("#text").focus()
+
+    def action_leave(self) -> None:
+        """Close it."""
+        self.dismiss(None)

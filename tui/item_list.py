@@ -1,0 +1,216 @@
+"""The checklist: phases with their progress, items with their state and marks, and the cursor."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from textual.binding import Binding
+from textual.message import Message
+
+from state.durations import format_duration
+from tminus.client.messages import ItemFace, ItemView
+from tui.clock import age_of, short_clock
+from tui.glyphs import SIGNS, state_of
+from tui.lines import Line, Span, cut, pad, plain, spread
+from tui.pane import Pane
+from tui.rows import Row, phase_of, rows_of
+from tui.scene import Scene
+from tui.sparkline import bar
+
+STATE_CELLS = 8  # glyph, space, word
+MARK_CELLS = 5
+
+
+class ItemList(Pane, can_focus=True):
+    """The rows of the checklist. The cursor stands on a phase or an item; enter and space fold a phase."""
+
+    DEFAULT_CSS = """
+    ItemList { height: 1fr; }
+    """
+    BINDINGS = [
+        Binding("up", "move(-1)", show=False),
+        Binding("down", "move(1)", show=False),
+        Binding("pageup", "page(-1)", show=False),
+        Binding("pagedown", "page(1)", show=False),
+        Binding("home", "move(-100000)", show=False),
+        Binding("end", "move(100000)", show=False),
+        Binding("enter", "open", show=False),
+        Binding("space", "open", show=False),
+    ]
+
+    class Moved(Message):
+        """The cursor stands somewhere else."""
+
+    class Opened(Message):
+        """Enter or space on an item: its detail is wanted."""
+
+    def __init__(self, *, id: str | None = None) -> None:
+        super().__init__(id=id)
+        self.key = ""
+        self.words = ""
+        self.folds: dict[str, bool] = {}
+        self.rows: list[Row] = []
+
+    @property
+    def item(self) -> str:
+        """The item under the cursor; empty on a phase."""
+        return self.key if any(row.kind == "item" and row.key == self.key for row in self.rows) else ""
+
+    def draw(self, scene: Scene, width: int) -> Sequence[Line]:
+        """One line a row."""
+        self.rows = rows_of(scene.view, self.folds, self.words)
+        return [row_line(row, scene, width, at=row.takes_cursor and row.key == self.key) for row in self.rows]
+
+    def go_to(self, key: str) -> None:
+        """Put the cursor on the item or phase KEY, unfolding and unfiltering whatever hides it."""
+        self.rows = rows_of(self.scene.view, self.folds, self.words)
+        if not any(row.key == key for row in self.rows):
+            self.words = ""
+            if phase := phase_of(self.scene.view, key):
+                self.folds[phase.id] = False
+        self.key = key
+        self.redraw()
+        self.follow_cursor()
+        self.post_message(self.Moved())
+
+    def search(self, words: str) -> None:
+        """Show only what matches WORDS; the cursor goes to the first match if its row is hidden."""
+        self.words = words
+        self.redraw()
+        if not any(row.key == self.key for row in self.rows):
+            self.key = next((row.key for row in self.rows if row.kind == "item"), self.key)
+            self.redraw()
+        self.follow_cursor()
+        self.post_message(self.Moved())
+
+    def follow_cursor(self) -> None:
+        """Scroll so that the cursor is in sight, with a line of its surroundings."""
+        place = next((y for y, row in enumerate(self.rows) if row.takes_cursor and row.key == self.key), None)
+        height = self.size.height
+        if place is None or not height:
+            return
+        top = int(self.scroll_y)
+        margin = 2 if height > 8 else 0
+        if place - margin < top:
+            top = max(place - margin, 0)
+        elif place + margin >= top + height:
+            top = place + margin - height + 1
+        self.scroll_to(y=min(top, max(len(self.rows) - height, 0)), animate=False, force=True)
+
+    def on_resize(self) -> None:
+        """Keep the cursor in sight."""
+        super().on_resize()
+        self.follow_cursor()
+
+    def action_move(self, step: int) -> None:
+        """Move the cursor by STEP rows that take it."""
+        keys = [row.key for row in self.rows if row.takes_cursor]
+        if not keys:
+            return
+        place = keys.index(self.key) if self.key in keys else 0
+        self.go_to(keys[min(max(place + step, 0), len(keys) - 1)])
+
+    def action_page(self, direction: int) -> None:
+        """Move the cursor by a page."""
+        self.action_move(direction * max(self.size.height - 3, 1))
+
+    def action_open(self) -> None:
+        """Fold or unfold the phase; ask for the item's detail."""
+        row = next((row for row in self.rows if row.takes_cursor and row.key == self.key), None)
+        if row is None:
+            return
+        if row.kind == "phase":
+            self.folds[row.key] = not row.folded
+            self.redraw()
+            self.follow_cursor()
+        else:
+            self.post_message(self.Opened())
+
+
+def row_line(row: Row, scene: Scene, width: int, *, at: bool) -> Line:
+    """ROW as a line of WIDTH cells; AT: the cursor stands on it."""
+    pointer: Span = (scene.glyphs.cursor if at else " ", "cursor key" if at else "key")
+    match row.kind:
+        case "phase":
+            return (pointer, *_phase(row, scene, width - 1))
+        case "item" if row.face is not None:
+            return (pointer, *_item(row.face, scene, width - 1, at=at))
+        case "line":
+            return _no_return(scene, width)
+        case _:
+            return (("   ", ""), (cut(plain(row.text), width - 3, scene.glyphs.ellipsis), "dim under"))
+
+
+def _phase(row: Row, scene: Scene, width: int) -> Line:
+    phase = row.phase
+    if phase is None:
+        return ()
+    current = phase.id == scene.view.standing.phase
+    done = sum(scene.state(face.id).settled for face in phase.items)
+    total = len(phase.items)
+    fold = scene.glyphs.shut if row.folded else scene.glyphs.unfolded
+    style = "key" if current else "head"
+    passed = phase.id in scene.view.gone
+    tail: list[Span] = [(f"{plain(phase.at)}  " if phase.at else "", "dim")]
+    if passed:
+        tail.append(("PASSED ", "good"))
+    elif current:
+        tail.append(("NOW ", "block-info"))
+        tail.append((" ", ""))
+    tail += [*bar(done / total if total else 0.0, 8, scene.glyphs, "good" if done == total else "info")]
+    tail.append((f" {done:>2}/{total:<2}", "" if total else "dim"))
+    mode = f"  {phase.mode}" if width >= 56 else ""
+    branch = "ROLLBACK: " if phase.branch == "rollback" else ""
+    head: list[Span] = [(f"{fold} {branch}{plain(phase.title)}", style), (mode, "dim")]
+    return spread(head, tail, width, scene.glyphs.ellipsis)
+
+
+def _item(face: ItemFace, scene: Scene, width: int, *, at: bool) -> Line:
+    item = scene.state(face.id)
+    sign = SIGNS[state_of(face, item)]
+    quiet = "dim" if item.settled or face.out_of_scope else "strong" if at else ""
+    state = pad(f"{scene.glyphs.mark(sign)} {sign.word}", STATE_CELLS)
+    critical = ("!", "warn strong") if face.critical and not item.settled else (" ", "")
+    tail: tuple[Span, ...] = ((_time(face, item, scene), "info" if item.status == "running" else "dim"), (" ", ""))
+    tail += marks_of(face, item)
+    return spread([(" ", ""), (state, sign.style), critical, (plain(face.text), quiet)], tail, width,
+                  scene.glyphs.ellipsis)  # fmt: skip
+
+
+def _time(face: ItemFace, item: ItemView, scene: Scene) -> str:
+    if item.status == "running":
+        return f"{short_clock(age_of(item.started_at, scene.now) or 0.0):>6}"
+    return f"{format_duration(face.expect) if face.expect and not item.settled else '':>6}"
+
+
+def marks_of(face: ItemFace, item: ItemView) -> tuple[Span, ...]:
+    """The marks column: initials of who confirmed, `__` for each mark that is missing, `auto` if none is asked."""
+    if face.marks == "check":
+        return (("auto ", "dim"),)
+    given = [initials(said.actor) for said in item.said] if item.mark in ("open", "confirmed") else []
+    wanted = 2 if face.pair else 1
+    if item.mark not in ("open", "confirmed"):
+        return (((initials(item.said[-1].actor) if item.said else "  ").ljust(MARK_CELLS), "override"),)
+    slots: list[Span] = [(name, "good") for name in given[:2]]
+    slots += [("__", "dim" if not item.settled else "rule")] * (wanted - len(slots))
+    spans: list[Span] = []
+    for slot in slots:
+        spans += [(" ", "")] * bool(spans) + [slot]
+    spans.append((" " * (MARK_CELLS - sum(len(text) for text, _ in spans)), ""))
+    return tuple(spans)
+
+
+def initials(name: str) -> str:
+    """Two letters of a name: `anna lee` is AL, `bo` is BO."""
+    words = [word for word in plain(name).replace("-", " ").replace(".", " ").replace("_", " ").split() if word]
+    if not words:
+        return "??"
+    return (words[0][0] + words[1][0] if len(words) > 1 else words[0][:2].ljust(2, "_")).upper()
+
+
+def _no_return(scene: Scene, width: int) -> Line:
+    text = " POINT OF NO RETURN: crossing it takes two people "
+    text = text if len(text) + 8 <= width else " POINT OF NO RETURN "
+    side = max((width - len(text) - 2) // 2, 1)
+    heavy = scene.glyphs.heavy
+    return (("  ", ""), (heavy * (side - 1), "bad"), (text, "bad strong"), (heavy * side, "bad"))

@@ -1,0 +1,147 @@
+"""Live numbers: value, sparkline with its threshold, source, age and sample count; and the one-line strip."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+
+from textual.binding import Binding
+
+from tminus.client.messages import MetricView
+from tui.clock import age_of
+from tui.gates import gate_lines
+from tui.glyphs import METRIC_SIGNS
+from tui.lines import Line, Span, cut, fit, joined, pad, plain, spread
+from tui.pane import Pane
+from tui.scene import Scene
+from tui.sparkline import sparkline
+
+STALE_AFTER = 3.0
+"""Seconds; a metric that is sampled less often is stale after three of its own intervals."""
+
+
+class Metrics(Pane, can_focus=True):
+    """Every metric of the view with its sparkline, and the gates under them."""
+
+    DEFAULT_CSS = """
+    Metrics { height: 1fr; }
+    """
+    BINDINGS = [
+        Binding("up", "scroll_up", show=False),
+        Binding("down", "scroll_down", show=False),
+        Binding("pageup", "page_up", show=False),
+        Binding("pagedown", "page_down", show=False),
+    ]
+
+    def draw(self, scene: Scene, width: int) -> Sequence[Line]:
+        """The metrics, then the gates. Without room for both at full height the sparklines are one row."""
+        height = self.size.height
+        rows = 2 if len(scene.view.metrics) * 5 + len(scene.view.gates) * 3 <= height else 1
+        lines: list[Line] = []
+        for metric in scene.view.metrics.values():
+            lines += metric_lines(metric, scene, width, rows)
+            lines += [()] if rows == 2 else []
+        if not scene.view.metrics:
+            lines += [(("no metric is watched", "dim"),), ()]
+        if scene.view.gates:
+            title = " GATES "
+            lines.append(((scene.glyphs.line * 2, "rule"), (title, "dim"), (scene.glyphs.line * (width - 9), "rule")))
+        for gate in scene.view.gates.values():
+            lines += gate_lines(gate, scene, width)
+        return lines
+
+
+class Strip(Pane):
+    """The metrics in one line, where there is no room for their pane."""
+
+    DEFAULT_CSS = """
+    Strip { height: 1; padding: 0 1; background: $panel; }
+    """
+
+    def draw(self, scene: Scene, width: int) -> Sequence[Line]:
+        """See `strip_line`."""
+        return [strip_line(scene, width)]
+
+
+def status_of(metric: MetricView, scene: Scene) -> str:
+    """ok, warn, bad, unknown or stale. Never better than what the engine says, and stale by age as well."""
+    if metric.value is None or not math.isfinite(metric.value):
+        return "stale" if metric.status == "stale" else "unknown"
+    age = age_of(metric.observed_at, scene.now)
+    if age is None:
+        return "unknown"
+    limit = max(STALE_AFTER, 3 * dict(scene.cadence).get(metric.metric, 0.0))
+    if age > limit or age < -STALE_AFTER:
+        return "stale"
+    return metric.status if metric.status in METRIC_SIGNS else "unknown"
+
+
+def value_text(metric: MetricView) -> str:
+    """The number with its unit; `?` when there is none."""
+    if metric.value is None or not math.isfinite(metric.value):
+        return "?"
+    if metric.text:
+        return plain(metric.text)
+    size = abs(metric.value)
+    digits = 0 if size >= 100 or metric.value == int(metric.value) else 1 if size >= 10 else 2
+    return f"{metric.value:,.{digits}f}{' ' if metric.unit and metric.unit != '%' else ''}{plain(metric.unit)}"
+
+
+def metric_lines(metric: MetricView, scene: Scene, width: int, rows: int) -> list[Line]:
+    """METRIC in its lines: name and number, sparkline of ROWS rows, where it comes from."""
+    status = status_of(metric, scene)
+    sign = METRIC_SIGNS[status]
+    old = status in ("stale", "unknown")
+    word = pad(f"{scene.glyphs.mark(sign)} {sign.word}", 7)
+    value = value_text(metric)
+    tail: list[Span] = [(value, "dim" if old else sign.style if status != "ok" else "strong"), ("  ", "")]
+    tail.append((word, sign.style))
+    lines = [spread([(plain(metric.label), "dim" if old else "")], tail, width, scene.glyphs.ellipsis)]
+    lines += sparkline(
+        scene.view.series.get(metric.metric, ()),
+        width,
+        top=metric.scale_max,
+        threshold=metric.threshold,
+        glyphs=scene.glyphs,
+        style="dim" if old else "info",
+        rows=rows,
+    )
+    lines.append(((cut(_source(metric, scene), width, scene.glyphs.ellipsis), "bad" if metric.error else "dim"),))
+    return lines
+
+
+def _source(metric: MetricView, scene: Scene) -> str:
+    if metric.error:
+        return plain(metric.error)
+    age = age_of(metric.observed_at, scene.now)
+    parts = [plain(metric.source) or "source unknown", f"{int(max(age, 0))}s" if age is not None else "never"]
+    parts += [f"n={metric.samples:,}"] * bool(metric.samples)
+    if metric.threshold is not None:
+        parts.append(f"limit {metric.threshold:g}{plain(metric.unit)}")
+    return f" {scene.glyphs.dot} ".join(parts)
+
+
+def strip_line(scene: Scene, width: int) -> Line:
+    """Every metric as glyph, label and number, the worst first when there is no room for all."""
+    worst_first = sorted(scene.view.metrics.values(), key=lambda metric: _ORDER.index(status_of(metric, scene)))
+    parts: list[Sequence[Span]] = []
+    used = 0
+    for metric in worst_first:
+        status = status_of(metric, scene)
+        sign = METRIC_SIGNS[status]
+        label, number = plain(metric.label), value_text(metric)
+        size = len(label) + len(number) + 3 + 3 * bool(parts)
+        if used + size > width - 4 and parts:
+            parts.append((("…" if not scene.glyphs.ascii else "..", "dim"),))
+            break
+        used += size
+        word = f" {sign.word}" if status in ("stale", "unknown") else ""
+        parts.append(
+            ((f"{scene.glyphs.mark(sign)} ", sign.style), (label, "dim"), (f" {number}{word}", sign.style)),
+        )
+    if not parts:
+        return (("no metric is watched", "dim"),)
+    return fit(joined(parts, (f" {scene.glyphs.bar} ", "rule")), width, scene.glyphs.ellipsis)
+
+
+_ORDER = ("bad", "unknown", "stale", "warn", "ok")

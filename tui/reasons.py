@@ -1,0 +1,174 @@
+"""Why an action cannot be done now: one function an action, from the scene alone; empty means that it can."""
+
+from __future__ import annotations
+
+from tui.glyphs import SIGNS
+from tui.scene import ARM_SECONDS, Scene
+
+
+def never(_: Scene) -> str:
+    """Nothing stands against it, ever."""
+    return ""
+
+
+def connected(scene: Scene) -> str:
+    """It needs an engine that answers, and a run that is not over."""
+    if not scene.connected:
+        return "the engine has gone: nothing can be recorded until it is back"
+    return "the run is closed" if scene.view.run.closed else ""
+
+
+def driver(scene: Scene) -> str:
+    """It needs the driver's lease."""
+    if why := connected(scene):
+        return why
+    if scene.drives:
+        return ""
+    name = scene.view.run.driver
+    return f"{name} drives: only the driver may" if name else "nobody drives: take the lease first (drive)"
+
+
+def _item(scene: Scene) -> str:
+    return "" if scene.face else "no item is under the cursor"
+
+
+def _driver_on_item(scene: Scene) -> str:
+    return _item(scene) or driver(scene)
+
+
+def run(scene: Scene) -> str:
+    """Run the check: there is one, it is not running, and nothing blocks it."""
+    if why := _driver_on_item(scene):
+        return why
+    face, item = scene.face, scene.item
+    if face is None or not face.check:
+        return "no check behind this item: a person settles it"
+    if item.status == "running":
+        return "its check is running"
+    return item.blocked
+
+
+def confirm(scene: Scene) -> str:
+    """Confirm: a person is asked, the evidence holds, it is on the screen, and this person did not yet.
+
+    The driver confirms; whoever else is there may be the second of two.
+    """
+    if why := _item(scene) or connected(scene):
+        return why
+    face, item = scene.face, scene.item
+    if face is None or face.marks == "check":
+        return "its check settles this item: nobody has to confirm it"
+    if item.blocked:
+        return item.blocked
+    if item.status == "running":
+        return "its check is running: wait for what it sees"
+    if face.marks == "both" and item.verdict not in ("pass", "warn"):
+        word = SIGNS[item.verdict].word if item.verdict in SIGNS else "not looked at yet"
+        return f"its check says {word}: run it again, or waive it with a reason"
+    if any(said.actor == scene.me for said in item.said):
+        return "you confirmed it already" + (": a second person has to" if not item.settled else "")
+    if not (item.said and face.pair) and (why := driver(scene)):
+        return why
+    return _shown(scene)
+
+
+def _shown(scene: Scene) -> str:
+    face = scene.face
+    if not scene.detail_visible:
+        return "its evidence is not on the screen: look at it first (detail)"
+    if face is not None and face.critical and scene.shown_for < ARM_SECONDS:
+        return "critical: read its evidence first, then confirm"
+    return ""
+
+
+def fail(scene: Scene) -> str:
+    """Mark failed."""
+    return _driver_on_item(scene) or ("it is marked failed" if scene.item.mark == "failed" else "")
+
+
+def skip(scene: Scene) -> str:
+    """Skip: never a critical item."""
+    if why := _driver_on_item(scene):
+        return why
+    if scene.face is not None and scene.face.critical:
+        return "critical: may not be skipped; waive it, or settle it"
+    return _not_running(scene)
+
+
+def waive(scene: Scene) -> str:
+    """Waive."""
+    return _driver_on_item(scene) or _not_running(scene)
+
+
+def not_applicable(scene: Scene) -> str:
+    """Mark not applicable."""
+    return _driver_on_item(scene) or _not_running(scene)
+
+
+def _not_running(scene: Scene) -> str:
+    return "its check is running" if scene.item.status == "running" else ""
+
+
+def undo(scene: Scene) -> str:
+    """Open again: there is a mark to take back."""
+    if why := _driver_on_item(scene):
+        return why
+    return "" if scene.item.mark != "open" or scene.item.said else "nobody marked it: nothing to undo"
+
+
+def cancel(scene: Scene) -> str:
+    """Stop the check: it runs."""
+    if why := _driver_on_item(scene):
+        return why
+    return "" if scene.item.status == "running" else "its check is not running"
+
+
+def next_open(scene: Scene) -> str:
+    """There is an item that is not settled."""
+    return "" if any(not scene.state(name).settled for name in scene.faces) else "every item is settled"
+
+
+def blockers(scene: Scene) -> str:
+    """There is something that stands against GO."""
+    return "" if scene.view.standing.blockers else "nothing stands against GO"
+
+
+def go(scene: Scene) -> str:
+    """Pass the pause point: the verdict is GO."""
+    if why := driver(scene):
+        return why
+    standing = scene.view.standing
+    if standing.go == "GO":
+        return "every phase is passed" if scene.view.run.complete else ""
+    first = standing.blockers[0].why if standing.blockers else "the engine does not say GO"
+    more = f" (+{len(standing.blockers) - 1} more)" if len(standing.blockers) > 1 else ""
+    return f"{standing.go}: {first}{more}"
+
+
+def release(scene: Scene) -> str:
+    """Release: there is a hold, and it is one's own, or one drives."""
+    if why := connected(scene):
+        return why
+    if not scene.view.holds:
+        return "nothing is on hold"
+    if scene.drives or any(hold.actor == scene.me for hold in scene.view.holds):
+        return ""
+    return f"{scene.view.holds[0].actor} holds: they or the driver may release it"
+
+
+def decide(scene: Scene) -> str:
+    """Decide: a gate tripped and waits."""
+    if why := driver(scene):
+        return why
+    return "" if scene.undecided else "no gate waits for a decision"
+
+
+def drive(scene: Scene) -> str:
+    """Take the lease: nobody drives, or who did has gone."""
+    if why := connected(scene):
+        return why
+    if scene.drives:
+        return "you drive already"
+    name = scene.view.run.driver
+    here = any(person.name == name for person in scene.view.run.people)
+    return f"{name} drives and is here: ask for a hand-over" if name and here else ""

@@ -1,0 +1,74 @@
+"""Everything a pane needs to draw itself, in one frozen piece: the screen is a function of the scene."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from functools import cached_property
+
+from tminus.client.messages import GateView, ItemFace, ItemView, PhaseFace, View
+from tui.glyphs import UNICODE, Glyphs
+
+ARM_SECONDS = 1.0
+"""How long the evidence of a critical item must have been on the screen before it can be confirmed."""
+
+TABS = ("items", "detail", "metrics")
+
+
+@dataclass(frozen=True)
+class Scene:
+    """What is on the screen at one moment: the run as the engine tells it, and where the person is in it."""
+
+    view: View = field(default_factory=View)
+    now: datetime = datetime.fromtimestamp(0, UTC)
+    me: str = ""
+    uid: int = -1
+    read_only: bool = False
+    connected: bool = False
+    lost_at: datetime | None = None
+    lost_why: str = ""
+    focus: str = ""  # the item under the cursor
+    detail_visible: bool = False
+    shown_for: float = 0.0  # seconds that this evidence of this item has been on the screen
+    tab: str = "items"
+    glyphs: Glyphs = UNICODE
+    cadence: tuple[tuple[str, float], ...] = ()  # metric → seconds between its samples, as seen so far
+
+    @cached_property
+    def faces(self) -> dict[str, ItemFace]:
+        """Every item's face by id."""
+        return {face.id: face for phase in self.view.phases for face in phase.items}
+
+    @property
+    def face(self) -> ItemFace | None:
+        """The focused item's face; None when there is none."""
+        return self.faces.get(self.focus)
+
+    @property
+    def item(self) -> ItemView:
+        """The focused item's state."""
+        return self.state(self.focus)
+
+    def state(self, item: str) -> ItemView:
+        """Where ITEM stands; untouched when the engine said nothing of it."""
+        return self.view.items.get(item) or ItemView(id=item)
+
+    @property
+    def phase(self) -> PhaseFace | None:
+        """The phase the verdict is about."""
+        return self.phase_named(self.view.standing.phase)
+
+    def phase_named(self, name: str) -> PhaseFace | None:
+        """The phase with the id NAME."""
+        return next((phase for phase in self.view.phases if phase.id == name), None)
+
+    @property
+    def drives(self) -> bool:
+        """Whether this person holds the driver's lease."""
+        run = self.view.run
+        return bool(run.driver) and run.driver_uid == self.uid and run.driver == self.me
+
+    @property
+    def undecided(self) -> tuple[GateView, ...]:
+        """Gates that tripped and wait for a person's decision."""
+        return tuple(gate for gate in self.view.gates.values() if gate.state == "tripped" and not gate.decision)

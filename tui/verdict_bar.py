@@ -1,0 +1,121 @@
+"""The bar that is always on top: the verdict and why, the T-clock, the drift, and who is here."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from state.durations import format_duration
+from tui.clock import clock, local_time, projection, t_clock
+from tui.glyphs import GO_SIGNS
+from tui.lines import Line, Span, fit, joined, plain, spread
+from tui.pane import Pane
+from tui.scene import Scene
+
+
+class VerdictBar(Pane):
+    """GO, HOLD, NO-GO or ROLL BACK, with its blockers. Three lines; a fourth when the tool itself is in trouble."""
+
+    GROWS = True
+    DEFAULT_CSS = """
+    VerdictBar { height: 3; padding: 0 1; background: $panel; }
+    """
+
+    def draw(self, scene: Scene, width: int) -> Sequence[Line]:
+        """See `verdict_lines`."""
+        return verdict_lines(scene, width)
+
+
+def verdict_lines(scene: Scene, width: int) -> list[Line]:
+    """The bar's lines for SCENE at WIDTH."""
+    lines = [
+        spread(joined([_verdict(scene), _phase(scene, width)], ("  ", "")), _clock(scene, width), width),
+        spread(_blockers(scene), _drift(scene, width), width),
+        spread(_people(scene), _title(scene), width),
+    ]
+    if trouble := scene.view.run.trouble:
+        lines.append(fit(((" TROUBLE ", "block-bad"), (" " + plain(trouble), "bad strong")), width))
+    return lines
+
+
+def verdict_word(scene: Scene) -> str:
+    """The verdict; `?` when the engine has gone or said nothing, since an old GO is no GO."""
+    return scene.view.standing.go if scene.connected and scene.view.phases else "?"
+
+
+def _verdict(scene: Scene) -> Line:
+    word = verdict_word(scene)
+    if word not in GO_SIGNS:
+        return ((" ? UNKNOWN ", "block-warn"), (" no engine", "warn strong"))
+    sign = GO_SIGNS[word]
+    count = len(scene.view.standing.blockers)
+    told = f" {count} blocker{'s' * (count != 1)}" if count else " nothing stands against it"
+    return ((f" {scene.glyphs.mark(sign)} {word} ", sign.style), (told, "head" if count else "good"))
+
+
+def _phase(scene: Scene, width: int) -> Line:
+    phase = scene.phase
+    if phase is None:
+        return ()
+    done = sum(scene.state(face.id).settled for face in phase.items)
+    label = "phase " if width >= 100 else ""
+    return ((label, "dim"), (plain(phase.title), "head"), (f" {done}/{len(phase.items)}", "dim"))
+
+
+def _clock(scene: Scene, width: int) -> Line:
+    text = t_clock(scene.view.run.t0, scene.now)
+    wall = scene.now.astimezone().strftime("%H:%M:%S")
+    parts: list[Sequence[Span]] = [((text, "head"),)]
+    if width >= 100:
+        parts.insert(0, ((wall, "dim"),))
+    return joined(parts, ("  ", ""))
+
+
+def _blockers(scene: Scene) -> Line:
+    blockers = scene.view.standing.blockers
+    if not scene.connected:
+        return (("the last state is shown, and it may be old", "warn"),)
+    if not blockers:
+        return (("all of this phase is settled: go", "dim"),) if scene.view.standing.go == "GO" else ()
+    shown = [((plain(blocker.id), "strong"), (f" {plain(blocker.why)}", "")) for blocker in blockers[:4]]
+    return joined(shown, (f" {scene.glyphs.dot} ", "dim"))
+
+
+def _drift(scene: Scene, width: int) -> Line:
+    seen = projection(scene.view, scene.now)
+    parts: list[Sequence[Span]] = []
+    if seen.drift is not None:
+        late = seen.drift >= 1
+        # Late is amber and counts up; it never fails anything by itself.
+        word = f"late {clock(seen.drift)}" if late else f"slack {clock(seen.drift)}"
+        parts.append(((word, "warn strong" if late else "dim"),))
+    if seen.finish is not None and width >= 100:
+        away = (seen.finish - scene.now).total_seconds()
+        far = f"{seen.finish.astimezone():%a %H:%M}" if away > 86400 else f"{seen.finish.astimezone():%H:%M:%S}"
+        parts.append((("finish ", "dim"), (f"{far} (in {format_duration(away // 60 * 60)})" if away >= 60 else far, "")))
+    return joined(parts, ("  ", ""))
+
+
+def _people(scene: Scene) -> Line:
+    run = scene.view.run
+    if run.driver:
+        you = " (you)" if scene.drives else ""
+        driver: Sequence[Span] = (("drives ", "dim"), (plain(run.driver), "good strong"), (you, "dim"))
+    else:
+        driver = (("nobody drives", "warn strong"),)
+    others = [person for person in run.people if person.name != run.driver and person.kind != "command"]
+    names = ", ".join(dict.fromkeys(plain(person.name) + (" (you)" * (person.name == scene.me)) for person in others))
+    watch: Sequence[Span] = (("with ", "dim"), (names, "")) if names else (("nobody watches", "dim"),)
+    only: Sequence[Span] = ((" READ-ONLY ", "block-info"),) if scene.read_only else ()
+    holds: Sequence[Span] = ()
+    if run.closed:
+        holds = ((" CLOSED ", "block-info"),)
+    elif scene.view.holds:
+        hold = scene.view.holds[0]
+        since = local_time(hold.utc)
+        holds = ((f"hold by {plain(hold.actor)} {since}: ", "warn strong"), (plain(hold.reason), "warn"))
+    rehearsal: Sequence[Span] = ((" REHEARSAL ", "block-info"),) if run.rehearsal else ()
+    return joined([rehearsal, only, driver, watch, holds], ("  ", ""))
+
+
+def _title(scene: Scene) -> Line:
+    return ((plain(scene.view.run.title), "dim"),)

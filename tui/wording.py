@@ -1,0 +1,142 @@
+"""What the dialogs say, as lines. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+from state.durations import format_duration
+from tminus.client.messages import GateView, HoldView, ItemFace, Plan
+from tui.actions import Action, why_not
+from tui.clock import local_time
+from tui.detail import detail_lines
+from tui.gates import gate_lines
+from tui.glyphs import GATE_SIGNS, GO_SIGNS, METRIC_SIGNS, SIGNS, Sign
+from tui.lines import Line, fit, pad, plain, wrapped
+from tui.scene import Scene
+
+DECISIONS: Mapping[str, str] = {"roll-back": "Roll back", "continue": "Continue because", "extend": "Extend"}
+
+DANGERS: Mapping[str, tuple[str, str]] = {
+    "safe": ("safe: nothing that exists is changed", "good"),
+    "reversible": ("reversible: it can be taken back", "warn strong"),
+    "one-way": ("ONE-WAY: it cannot be taken back", "bad strong"),
+}
+
+
+def challenge(scene: Scene, width: int) -> list[Line]:
+    """The focused item's text and how it is done."""
+    face = scene.face
+    if face is None:
+        return []
+    return [*wrapped(face.text, width, "head"), *wrapped(face.how, width), ((plain(face.id), "dim"),)]
+
+
+def read_back(scene: Scene, width: int) -> list[Line]:
+    """The focused item as the detail shows it: what is confirmed is what stands here."""
+    return detail_lines(scene, width)
+
+
+def plan(what: Plan, face: ItemFace, width: int) -> list[Line]:
+    """Exactly what a change will do, its danger and its target."""
+    danger, style = DANGERS.get(what.danger, (f"danger {plain(what.danger)!r} is not known: taken as one-way", "bad strong"))
+    lines = [*wrapped(face.text, width, "head"), ((danger, style),)]
+    if what.target:
+        lines.append((("target ", "dim"), (plain(what.target), "strong")))
+    lines += [(), (("it will", "dim"),)]
+    for text in what.lines:
+        lines += wrapped(text, width - 2, "", indent=2)
+    if not what.lines:
+        lines.append((("  the check does not say what it will do", "bad strong"),))
+    if face.expect:
+        lines += [(), (("planned ", "dim"), (format_duration(face.expect), ""))]
+    return lines
+
+
+def phase(scene: Scene, width: int) -> list[Line]:
+    """The completion call of the current phase: its count, and every override in it."""
+    current = scene.phase
+    if current is None:
+        return []
+    states = [(face, scene.state(face.id)) for face in current.items]
+    done = sum(item.settled for _, item in states)
+    lines = [*wrapped(current.title, width, "head"), ((f"{done} of {len(states)} items settled", "strong"),)]
+    overrides = [(face, item) for face, item in states if item.mark in ("skipped", "waived", "n/a")]
+    if overrides:
+        lines.append(((f"{len(overrides)} of them by override:", "override"),))
+    for face, item in overrides:
+        lines += wrapped(f"{item.mark}: {face.text} ({item.reason})", width, "override", indent=2)
+    return [*lines, (), *wrapped("Going on passes the pause point. The record says who did.", width, "dim")]
+
+
+def hold(width: int) -> list[Line]:
+    """What a hold does."""
+    return wrapped("A hold blocks all progress until it is released. Checks that run go on; metrics go on.", width)
+
+
+def hold_line(held_by: HoldView) -> Line:
+    """A hold in one line."""
+    return ((plain(held_by.actor), "strong"), (f" {local_time(held_by.utc)} ", "dim"), (plain(held_by.reason), ""))
+
+
+def held(what: HoldView, width: int) -> list[Line]:
+    """A hold, and what releasing it means."""
+    return [fit(hold_line(what), width), *wrapped("Released, it no longer stands against GO.", width, "dim")]
+
+
+def gate(what: GateView, scene: Scene, width: int) -> list[Line]:
+    """A tripped gate with its evidence."""
+    return [*gate_lines(what, scene, width), *wrapped("Nothing rolls back by itself.", width, "dim")]
+
+
+def lease(scene: Scene, width: int) -> list[Line]:
+    """Who drove, and who will."""
+    name = scene.view.run.driver
+    before = f"{name} drove, and has gone." if name else "Nobody drives."
+    return wrapped(f"{before} {scene.me} will drive: run checks, mark items, pass pause points.", width)
+
+
+def contacts(scene: Scene, width: int) -> list[Line]:
+    """Who to call."""
+    if not scene.view.roles:
+        return wrapped("The checklist names no roles: add [[role]] tables to it.", width, "dim")
+    wide = max(len(plain(role.title)) for role in scene.view.roles)
+    return [
+        ((pad(plain(role.title), wide), "head"), ("  ", ""), (plain(role.name) or "nobody named", "" if role.name else "warn"),
+         ("  ", ""), (plain(role.contact), "info"))
+        for role in scene.view.roles
+    ]  # fmt: skip
+
+
+def blockers(scene: Scene) -> Sequence[tuple[str, Line]]:
+    """Everything against GO, as options: items jump, the others say what they are."""
+    return [
+        (
+            f"{blocker.kind}:{blocker.id}",
+            ((pad(plain(blocker.kind), 6), "dim"), (plain(blocker.id), "strong"), (f"  {plain(blocker.why)}", "")),
+        )
+        for blocker in scene.view.standing.blockers
+    ]
+
+
+def help_page(actions: Sequence[Action], scene: Scene, width: int) -> list[Line]:
+    """Every key, with the reason where it cannot be pressed now; every state and what it means."""
+    lines: list[Line] = [(("KEYS", "head"),)]
+    wide = max(len(action.label) for action in actions)
+    for action in actions:
+        why = why_not(action, scene)
+        key = f" {action.shown_key:>5}  "
+        lines.append(((key, "off" if why else "key"), (pad(action.label, wide), "off" if why else ""),
+                      (f"  {action.description}", "dim")))  # fmt: skip
+        if why:
+            lines += wrapped(f"not now: {why}", width - wide - 10, "warn", indent=wide + 10)
+        if action.twin:
+            lines.append(((" " * (wide + 10) + action.twin, "info"),))
+    lines += [(("       arrows, page up and down, home, end move; enter and space fold; tab changes the pane", "dim"),), ()]
+    for title, signs in (("ITEMS", SIGNS), ("METRICS", METRIC_SIGNS), ("GATES", GATE_SIGNS), ("VERDICT", GO_SIGNS)):
+        lines += [((title, "head"),), *(_sign_line(sign, scene) for sign in signs.values()), ()]
+    lines += [(("MARKS", "head"),), (("  __ a mark that is missing, AL one that was given, auto: its check settles it", "dim"),)]
+    return lines
+
+
+def _sign_line(sign: Sign, scene: Scene) -> Line:
+    return (("  ", ""), (pad(f"{scene.glyphs.mark(sign)} {sign.word}", 12), sign.style), (sign.meaning, "dim"))
