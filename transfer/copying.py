@@ -1,4 +1,4 @@
-"""The copy: everything of a SQLite backup into the schema that migrations made, in one transaction, proved."""
+"""The copy: all of a SQLite backup into the schema that migrations made, in one transaction, with proof."""
 
 from __future__ import annotations
 
@@ -202,9 +202,11 @@ def _check_empty(cur: Cursor, pairs: Sequence[TablePair], allowed: Collection[st
 
 
 class _Reader:
-    """What COPY reads from: chunks of COPY text, counted. Keeps what went wrong: the driver would flatten it."""
+    """What COPY reads: chunks of COPY text, counted. Keeps what went wrong, which the driver would flatten."""
 
-    def readline(self) -> bytes:  # asked for by the type of copy_expert(), never called by it
+    def readline(
+        self, size: int = -1, /
+    ) -> bytes:  # asked for by the type of copy_expert(), never called by it
         raise NotImplementedError
 
     def __init__(self, chunks: Iterator[tuple[int, bytes]], watch: Watch, table: str, total: int) -> None:

@@ -18,6 +18,9 @@ from transfer.sqlite import quoted
 # A NULL inside a row of bytes; drawn anew in each process, so that no data can hold it.
 NULL = b"\x1d" + "".join(secrets.choice(string.ascii_letters) for _ in range(9)).encode()
 
+# What the table is called in PostgreSQL's queries: ORDER BY "id" alone would mean the output called id.
+ALIAS = "source"
+
 _FAST: dict[Kind, str] = {
     Kind.INTEGER: "WHEN typeof({c}) = 'integer' THEN CAST({c} AS TEXT)",
     Kind.BOOLEAN: "WHEN typeof({c}) = 'integer' AND {c} IN (0, 1) THEN CAST({c} AS TEXT)",
@@ -47,8 +50,8 @@ def on_sqlite(column: str, of: Type) -> str:
 
 
 def on_postgres(column: str, of: Type) -> str:
-    """SQL whose printed value is the canonical text of a column (a plain name); NULL stays NULL."""
-    c = quoted(column)
+    """SQL whose printed value is the canonical text of a column (a plain name) of ALIAS; NULL stays NULL."""
+    c = f"{ALIAS}.{quoted(column)}"
     match of.kind:
         case Kind.BOOLEAN:
             return f"{c}::int"
@@ -73,7 +76,7 @@ def sqlite_order(column: str, of: Type, *, utf8: bool) -> str:
 
 
 def postgres_order(column: str, of: Type) -> str:
-    c = quoted(column)
+    c = f"{ALIAS}.{quoted(column)}"
     if of.kind in (Kind.INTEGER, Kind.BYTES):
         return f"{c} NULLS FIRST"
     if of.kind is Kind.TEXT:

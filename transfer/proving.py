@@ -9,7 +9,7 @@ from dataclasses import dataclass
 
 from transfer.canonical import Kind, Type, Unfit, Value
 from transfer.digesting import Digest
-from transfer.expressions import NULL, install, on_postgres, postgres_order
+from transfer.expressions import ALIAS, NULL, install, on_postgres, postgres_order
 from transfer.pairing import TablePair
 from transfer.postgres import Connection, Cursor
 from transfer.progress import Pace, Watch
@@ -70,7 +70,7 @@ def target_name(pair: TablePair) -> str:
 def _ordered(pair: TablePair, cast: str = "") -> str:
     values = ", ".join(f"({on_postgres(c.target, c.type)}){cast}" for c in pair.columns)
     by = ", ".join(postgres_order(c.target, c.type) for c in pair.key or pair.columns)
-    return f"SELECT {values} FROM {target_name(pair)} ORDER BY {by}"  # noqa: S608 - names are quoted
+    return f"SELECT {values} FROM {target_name(pair)} AS {ALIAS} ORDER BY {by}"  # noqa: S608 - names are quoted
 
 
 def postgres_digest(cur: Cursor, pair: TablePair, watch: Watch, total: int = 0) -> Digest:

@@ -35,9 +35,8 @@ def state(cur: Cursor, of: SequenceOf, beyond: int | None = None) -> SequenceSta
         (name,),
     )
     last, called, step = _only(cur)
-    cur.execute(
-        f"SELECT max({quoted(of.column)})::bigint, min({quoted(of.column)})::bigint FROM {quoted(of.table)}"
-    )
+    column, table = quoted(of.column), quoted(of.table)
+    cur.execute(f"SELECT max({column})::bigint, min({column})::bigint FROM {table}")  # noqa: S608
     highest, lowest = _only(cur)
     following = last + step if called else last
     seen = [x for x in (highest, beyond) if x is not None]
