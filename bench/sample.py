@@ -1,4 +1,4 @@
-"""A web application's database in the formats SQLAlchemy writes to SQLite, and the schema Alembic makes of it.
+"""A web application's database as SQLAlchemy writes it to SQLite, and the schema Alembic makes of it.
 
 Seeded, so that the same scale always gives the same file. Used by the tests too.
 """
@@ -71,7 +71,24 @@ CREATE TABLE alembic_version (version_num VARCHAR(32) NOT NULL PRIMARY KEY);
 INSERT INTO alembic_version VALUES ('postgres-head');
 """
 
-_PLAIN = ['alpha', 'beta', 'release', 'deploy', 'rollback', 'cookie', 'index', 'query', 'plan', 'cache', "don't", '"quoted"', 'a\\b', 'a;b', '100%', 'x|y']
+_PLAIN = [
+    "alpha",
+    "beta",
+    "release",
+    "deploy",
+    "rollback",
+    "cookie",
+    "index",
+    "query",
+    "plan",
+    "cache",
+    "don't",
+    '"quoted"',
+    "a\\b",
+    "a;b",
+    "100%",
+    "x|y",
+]
 _WORDS = [*_PLAIN, *["naïve", "café", "Ωmega", "übergröße", "東京", "данные", "emoji🚀"]]
 _START = dt.datetime(2021, 1, 1)  # noqa: DTZ001 - SQLAlchemy writes no zone
 _PERSONAL = {"rows": 19, "authors": 1, "logins": 3, "articles": 5, "ballots": 10}

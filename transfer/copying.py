@@ -202,7 +202,7 @@ def _check_empty(cur: Cursor, pairs: Sequence[TablePair], allowed: Collection[st
 
 
 class _Reader:
-    """What COPY reads: chunks of COPY text, counted. Keeps what went wrong, which the driver would flatten."""
+    """What COPY reads: chunks of COPY text, counted. Keeps what went wrong; the driver would flatten it."""
 
     def readline(
         self, size: int = -1, /
