@@ -47,7 +47,7 @@ METRIC_SIGNS: Mapping[str, Sign] = {
 GATE_SIGNS: Mapping[str, Sign] = {
     "unarmed": Sign("-", "-", "UNARMED", "dim", "does not count yet"),
     "clear": Sign("●", "*", "CLEAR", "good", "armed, and far from a trip"),
-    "pending": Sign("!", "!", "BREACH", "warn strong", "breaching, and counting toward a trip"),
+    "breaching": Sign("!", "!", "BREACH", "warn strong", "breaching, and counting toward a trip"),
     "unknown": Sign("?", "?", "UNKNOWN", "warn strong", "no data: never all clear"),
     "recovering": Sign("~", "~", "RECOVER", "warn", "under its threshold, not yet for long enough"),
     "tripped": Sign("✗", "x", "TRIPPED", "bad strong", "latched until a person decides"),
