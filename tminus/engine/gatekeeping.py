@@ -6,11 +6,10 @@ import asyncio
 import dataclasses
 from collections.abc import Iterable
 from datetime import UTC, datetime
-from typing import Protocol
 
 from metrics import gates
 from metrics.gate_model import GateRule, GateState, Phase
-from metrics.samples import Sample, clock
+from metrics.samples import Measurement, clock, sample_of
 from state.definition import Checklist, Gate
 from state.durations import parse_duration
 from state.events import Actor, Event
@@ -21,15 +20,6 @@ from tminus.engine import acts
 from tminus.engine.session import NotRecorded, Session
 
 RETRY = 1.0
-
-
-class Seen(Protocol):
-    """A sample of a metric, as the sampler hands it over."""
-
-    @property
-    def metric(self) -> str: ...
-    @property
-    def sample(self) -> Sample: ...
 
 
 def rule_of(gate: Gate) -> GateRule:
@@ -65,10 +55,10 @@ class Gatekeeper:
         self._writing: asyncio.Queue[Event] = asyncio.Queue()
         session.after_event(self._heard)
 
-    def feed(self, seen: Iterable[Seen]) -> None:
-        """Take new samples in, let the clock of every gate go on, and show them."""
+    def feed(self, seen: Iterable[Measurement]) -> None:
+        """Take what a source measured just now, let the clock of every gate go on, and show them."""
         now = clock()
-        by_metric = {one.metric: one.sample for one in seen}
+        by_metric = {one.metric: sample_of(one, now) for one in seen}
         for key, rule in self._rules.items():
             self._states[key] = gates.step(rule, self._states[key], by_metric.get(rule.metric), now)
             self._note_change(key, now)

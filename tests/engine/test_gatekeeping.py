@@ -1,0 +1,180 @@
+"""Gates in a run: armed by items, tripped by numbers, latched until a named person decides."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import os
+from pathlib import Path
+
+import pytest
+
+import tminus.engine.gatekeeping as gatekeeping
+from metrics.samples import Measurement, utc_now
+from state.record_file import RecordFile
+from state.redact import Redactor
+from tminus.definition import load
+from tminus.engine import acts
+from tminus.engine.acts import Refusal
+from tminus.engine.gatekeeping import Gatekeeper
+from tminus.engine.session import Session
+
+CHECKLIST = """
+schema = 1
+title = "Gated"
+[[gate]]
+id = "errors"
+text = ">10% errors for 15 seconds"
+metric = "http.error_rate"
+when = "> 10%"
+for = "15s"
+arm_at = "start"
+no_data = "10s"
+then = "rollback"
+[[phase]]
+id = "one"
+title = "First"
+  [[phase.step]]
+  title = "Step"
+    [[phase.step.item]]
+    id = "start"
+    text = "Start"
+[[phase]]
+id = "back"
+title = "Back"
+branch = "rollback"
+  [[phase.step]]
+  title = "Step"
+    [[phase.step.item]]
+    id = "restore"
+    text = "Restore"
+"""
+
+ANNA = acts.Actor(name="anna", uid=os.getuid())
+
+
+class Flight:
+    """A session with gates, on a clock that the test turns by hand."""
+
+    def __init__(self, folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+        self.now = 1000.0
+        monkeypatch.setattr(gatekeeping, "clock", lambda: self.now)
+        path = folder / "checklist.toml"
+        path.write_text(CHECKLIST)
+        self.path = folder / "record.toml"
+        self.loaded, _ = load(path)
+
+    @contextlib.asynccontextmanager
+    async def open(self):
+        session = Session(self.loaded.checklist, RecordFile(self.path), Redactor(), lambda _: "read")
+        self.session, self.keeper = session, Gatekeeper(session, acts.Actor(name="tminus", uid=0))
+        writer = asyncio.create_task(self.keeper.write())
+        try:
+            yield self
+        finally:
+            writer.cancel()
+            await session.close()
+
+    async def settle_start(self) -> None:
+        request = acts_mark("start")
+        await self.session.act(lambda run, now: acts.mark(self.loaded.checklist, run, ANNA, request, now))
+        await self.written("gate.armed")
+
+    async def written(self, kind: str) -> None:
+        async with asyncio.timeout(5):
+            while self.session.run.last is None or self.session.run.last.kind != kind:
+                await asyncio.sleep(0.005)
+
+    def pass_seconds(self, count: int, bad: float | None) -> None:
+        for _ in range(count):
+            self.now += 1
+            value = None if bad is None else bad / 10
+            self.keeper.feed([Measurement("http.error_rate", value, 10, "ratio", utc_now(), bad=bad)])
+
+    @property
+    def gate(self):
+        return self.session.view.gates["errors"]
+
+
+def acts_mark(item: str):
+    from tminus.client import MarkItem
+
+    return MarkItem(item=item, mark="confirmed")
+
+
+@pytest.fixture
+def flight(tmp_path, monkeypatch) -> Flight:
+    return Flight(tmp_path, monkeypatch)
+
+
+async def test_a_gate_is_grey_until_its_item_is_settled(flight) -> None:
+    async with flight.open():
+        flight.pass_seconds(60, bad=9)
+        assert flight.gate.state == "unarmed"
+        await flight.settle_start()
+        assert flight.gate.state == "unknown"
+        assert flight.session.view.standing.go == "NO-GO"
+        flight.pass_seconds(1, bad=0)
+        assert flight.gate.state == "clear"
+        assert flight.session.view.standing.go == "GO"
+
+
+async def test_a_trip_latches_asks_for_a_decision_and_opens_the_rollback_only_by_it(flight) -> None:
+    async with flight.open():
+        await flight.settle_start()
+        flight.pass_seconds(1, bad=0)
+        flight.pass_seconds(15, bad=5)
+        assert flight.gate.state == "breaching"
+        flight.pass_seconds(1, bad=5)
+        await flight.written("gate.changed")
+        assert flight.session.view.standing.go == "ROLL BACK"
+        assert "50%" in flight.session.run.gates["errors"].why
+        flight.pass_seconds(120, bad=0)
+        assert flight.gate.state == "tripped"
+        assert not flight.session.run.rollback_decided
+        with pytest.raises(Refusal, match="reason"):
+            await flight.session.act(lambda run, _: acts.decide_gate(run, ANNA, "errors", "roll-back", "yes"))
+        await flight.session.act(
+            lambda run, _: acts.decide_gate(run, ANNA, "errors", "roll-back", "half of all requests fail")
+        )
+        assert flight.session.view.standing.phase == "back"
+        assert flight.session.run.gates["errors"].decided_by == "anna"
+
+
+async def test_to_go_on_takes_a_name_and_a_reason_and_the_gate_begins_anew(flight) -> None:
+    async with flight.open():
+        await flight.settle_start()
+        flight.pass_seconds(1, bad=0)
+        flight.pass_seconds(16, bad=5)
+        await flight.written("gate.changed")
+        await flight.session.act(
+            lambda run, _: acts.decide_gate(run, ANNA, "errors", "continue", "one bad client, now blocked")
+        )
+        assert flight.gate.state == "unknown"
+        flight.pass_seconds(1, bad=0)
+        assert flight.session.view.standing.go == "GO"
+
+
+async def test_no_data_never_trips_but_stands_against_go(flight) -> None:
+    async with flight.open():
+        await flight.settle_start()
+        flight.pass_seconds(5, bad=0)
+        flight.pass_seconds(60, bad=None)
+        assert flight.gate.state == "unknown"
+        assert flight.session.view.standing.go == "NO-GO"
+        assert flight.session.run.gates["errors"].trips == 0
+
+
+async def test_a_trip_survives_a_restart_and_an_armed_gate_is_blind_after_one(flight) -> None:
+    async with flight.open():
+        await flight.settle_start()
+        flight.pass_seconds(3, bad=0)
+    async with flight.open():
+        assert flight.gate.state == "unknown" if flight.session.view.gates else True
+        flight.pass_seconds(1, bad=0)
+        flight.pass_seconds(16, bad=5)
+        await flight.written("gate.changed")
+    async with flight.open():
+        flight.pass_seconds(30, bad=0)
+        assert flight.gate.state == "tripped"
+        assert flight.session.view.standing.go == "ROLL BACK"
