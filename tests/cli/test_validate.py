@@ -1,0 +1,59 @@
+"""`tminus validate` on the shipped checklist and on broken ones, `record verify`, and `doctor`."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+from click.testing import CliRunner
+
+from tminus.cli import cli
+
+
+def run(*argv: str):
+    return CliRunner().invoke(cli, [*argv])
+
+
+def test_the_shipped_checklist_is_valid(repository) -> None:
+    result = run("validate", str(repository / "checklist.toml"))
+    assert result.exit_code == 0, result.output
+
+
+def test_mistakes_have_line_path_and_mend_and_exit_code_2(tmp_path: Path) -> None:
+    broken = tmp_path / "checklist.toml"
+    broken.write_text('schema = 1\ntitle = "x"\n[[phase]]\nid = "a"\ntitle = "A"\nmood = "good"\n')
+    result = run("validate", str(broken))
+    assert result.exit_code == 2
+    assert "checklist.toml:6: phase[0].mood: unknown key 'mood'" in result.output
+    assert "mode" in result.output
+
+
+def test_mistakes_as_json(tmp_path: Path) -> None:
+    broken = tmp_path / "checklist.toml"
+    broken.write_text("schema = 1\n")
+    found = json.loads(run("validate", "--json", str(broken)).output)
+    assert found["ok"] is False
+    assert {p["path"] for p in found["problems"]} == {""}
+
+
+def test_a_file_that_is_not_there_is_2(tmp_path: Path) -> None:
+    assert run("validate", str(tmp_path / "none.toml")).exit_code == 2
+
+
+def test_a_record_that_is_not_there_is_2_and_rubbish_is_1(tmp_path: Path) -> None:
+    assert run("record", "verify", str(tmp_path / "none.toml")).exit_code == 2
+    rubbish = tmp_path / "record.toml"
+    rubbish.write_text("hello = 1\n")
+    assert run("record", "verify", str(rubbish)).exit_code == 1
+
+
+@pytest.mark.parametrize("colours", [{"NO_COLOR": "1"}, {"COLORTERM": "truecolor"}, {"TERM": "xterm-256color"}])
+def test_the_doctor_says_what_there_is(monkeypatch, colours) -> None:
+    for name in ("NO_COLOR", "COLORTERM", "TERM"):
+        monkeypatch.delenv(name, raising=False)
+    for name, value in colours.items():
+        monkeypatch.setenv(name, value)
+    found = {f["what"]: f["found"] for f in json.loads(run("doctor", "--json").output)}
+    wanted = {"NO_COLOR": "none (NO_COLOR)", "COLORTERM": "16 million", "TERM": "256"}[next(iter(colours))]
+    assert found["colours"] == wanted
