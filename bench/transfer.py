@@ -3,7 +3,7 @@
     python -m bench.transfer postgresql://... [rows]
 
 The database named must be empty; it is filled and emptied again. The ceiling is COPY of ready-made
-text into the same schema, indexes and foreign keys in place and taken down; the peer is SQLAlchemy's executemany.
+text into the same schema, keys and indexes taken down and put back; the peer is SQLAlchemy's executemany.
 """
 
 from __future__ import annotations
