@@ -59,8 +59,8 @@ def test_everything_arrives_and_is_read_back_equal_by_other_means(app: Path, sch
         ours = con.execute(f"SELECT id, email, name, active, joined_at, {rest} FROM authors").fetchall()
     theirs = run(
         schema,
-        "SELECT id, email, name, active::int, to_char(joined_at, 'YYYY-MM-DD HH24:MI:SS.US'), born::text, score, bio,"
-        " avatar FROM authors ORDER BY id",
+        "SELECT id, email, name, active::int, to_char(joined_at, 'YYYY-MM-DD HH24:MI:SS.US'), born::text,"
+        " score, bio, avatar FROM authors ORDER BY id",
     )
     assert [(*row[:-1], None if row[-1] is None else bytes(row[-1])) for row in theirs] == ours
     assert run(schema, "SELECT version_num FROM alembic_version") == [("postgres-head",)]
@@ -221,7 +221,8 @@ def test_a_trigger_that_changes_rows_is_found_by_the_proof(app: Path, schema: st
         schema,
         "CREATE FUNCTION meddle() RETURNS trigger LANGUAGE plpgsql AS"
         " $$BEGIN new.value = 0; RETURN new; END$$",
-        "CREATE TRIGGER meddle BEFORE INSERT ON ballots FOR EACH ROW WHEN (new.id = 77) EXECUTE FUNCTION meddle()",
+        "CREATE TRIGGER meddle BEFORE INSERT ON ballots FOR EACH ROW WHEN (new.id = 77)"
+        " EXECUTE FUNCTION meddle()",
     )
     with pytest.raises(Refused, match="ballots id=77 value"):
         copy(app, schema)
