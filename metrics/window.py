@@ -62,8 +62,8 @@ class Summary:
         return self.bad / self.total if self.total else None
 
     def percentile(self, percentile: float) -> float | None:
-        """The nearest-rank PERCENTILE (0..100] in seconds: the smallest value seen that is not under that part
-        of the samples. None when there are fewer than `enough_for` asks."""
+        """The nearest-rank PERCENTILE (0..100] in seconds: the smallest value seen with at least that part of
+        the samples at or under it. None when there are fewer than `enough_for` asks."""
         count = self.samples
         if count < enough_for(percentile):
             return None

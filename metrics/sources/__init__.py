@@ -6,7 +6,14 @@ from typing import Protocol
 
 from metrics.samples import Measurement
 
-__all__ = ["Measurement", "Source"]
+__all__ = ["Measurement", "Source", "SourceError"]
+
+
+class SourceError(Exception):
+    """The source could not look. Its text may be shown to anybody: no URL, no secret, nothing from outside.
+
+    Of any other exception only the type is told.
+    """
 
 
 class Source(Protocol):

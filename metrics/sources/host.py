@@ -8,7 +8,7 @@ from metrics.samples import Measurement, utc_now
 
 
 class HostSource:
-    """host.cpu and host.memory, both 0..1, every INTERVAL seconds; the processor's since the sample before."""
+    """host.cpu and host.memory, both 0..1, the processor's since the sample before."""
 
     name = "host"
     metrics = ("host.cpu", "host.memory")

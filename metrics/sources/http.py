@@ -14,6 +14,7 @@ from dataclasses import dataclass
 import httpx
 
 from metrics.samples import Measurement, clock, divide, utc_now
+from metrics.sources import SourceError
 from metrics.window import Window
 
 _PERCENTILES = (50, 95, 99)
@@ -44,7 +45,8 @@ class HttpProber:
     over          seconds the percentiles look back
     concurrency   probes on their way at once; one that finds no room is a failure, not a wait
 
-    `http.error_rate` speaks of the probes that ended since the sample before. Raises ValueError without targets.
+    `http.error_rate` speaks of the probes that ended since the sample before. Raises ValueError
+    without targets.
     """
 
     name = "http"
@@ -92,6 +94,8 @@ class HttpProber:
         begin, spacing, turn = clock(), self.interval / len(self._targets), 0
         while True:
             intended = begin + turn * spacing
+            if clock() - intended > self._window.over:  # this machine slept: nothing was measured meanwhile
+                begin, turn, intended = clock(), 0, clock()
             await asyncio.sleep(max(intended - clock(), 0))
             target = self._targets[turn % len(self._targets)]
             if len(self._under_way) >= self._concurrency:
@@ -127,10 +131,10 @@ class HttpProber:
     async def sample(self) -> tuple[Measurement, ...]:
         """The percentiles of the window, and the error and send rates since the sample before.
 
-        Raises RuntimeError when the schedule has died: then nothing is being looked at.
+        Raises SourceError when the schedule has died: then nothing is being looked at.
         """
         if self._schedule is None or self._schedule.done():
-            raise RuntimeError("the prober is not running")
+            raise SourceError("the prober is not running")
         now, at = clock(), utc_now()
         fresh, self._fresh = self._fresh, []
         elapsed, self._sampled_at = now - self._sampled_at, now
@@ -143,7 +147,7 @@ class HttpProber:
         out = []
         for percentile in _PERCENTILES:
             seconds = summary.percentile(percentile)
-            note = {"over_s": self._window.over, "text": summary.text(percentile)}
+            note: dict[str, float | str] = {"over_s": self._window.over, "text": summary.text(percentile)}
             value = None if seconds is None else seconds * 1000
             out.append(Measurement(f"http.p{percentile}", value, summary.samples, "ms", at, note))
         out.append(

@@ -8,7 +8,8 @@ silently undercount (PostgreSQL docs, pg_stat_activity; tried on 15 and 18).
 from __future__ import annotations
 
 import asyncio
-from concurrent.futures import ThreadPoolExecutor
+import contextlib
+from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import Any
 
@@ -16,6 +17,7 @@ import psycopg2
 import psycopg2.extensions
 
 from metrics.samples import Measurement, divide, utc_now
+from metrics.sources import SourceError
 
 APPLICATION_NAME = "tminus-metrics"
 _NO_LIMIT = -1
@@ -91,6 +93,7 @@ class PostgresSource:
         self.interval, self._timeout, self._url = interval, timeout, url
         self._thread: ThreadPoolExecutor | None = None
         self._connection: Any = None
+        self._look_under_way: Future[Seen] | None = None
 
     def __repr__(self) -> str:
         return f"PostgresSource(interval={self.interval})"
@@ -101,17 +104,19 @@ class PostgresSource:
     async def stop(self) -> None:
         if self._thread is not None:
             thread, self._thread = self._thread, None
-            if self._connection is not None:
-                self._connection.cancel()  # libpq allows it from another thread
-            thread.submit(self._close)
-            await asyncio.to_thread(thread.shutdown)
+            closed = thread.submit(self._close)
+            thread.shutdown(wait=False)
+            with contextlib.suppress(TimeoutError):  # a look that hangs ends by its own deadlines
+                await asyncio.wait_for(asyncio.wrap_future(closed), self._timeout)
 
     async def sample(self) -> tuple[Measurement, ...]:
-        """Raises RuntimeError, with the kind of the failure alone, when the server could not be asked."""
+        """Raises SourceError, with the kind of the failure alone, when the server could not be asked."""
         if self._thread is None:
-            raise RuntimeError("the source is not started")
-        seen = await asyncio.get_running_loop().run_in_executor(self._thread, self._look)
-        return _measurements(seen)
+            raise SourceError("the source is not started")
+        if self._look_under_way is not None and not self._look_under_way.done():
+            raise SourceError("PostgreSQL: the look before has not come back yet")
+        self._look_under_way = self._thread.submit(self._look)
+        return _measurements(await asyncio.wrap_future(self._look_under_way))
 
     def _close(self) -> None:
         connection, self._connection = self._connection, None
@@ -144,7 +149,7 @@ class PostgresSource:
                 row = cursor.fetchone()
         except psycopg2.Error as error:
             self._close()
-            raise RuntimeError(_kind(error)) from None
+            raise SourceError(_kind(error)) from None
         return Seen(*row)
 
 
