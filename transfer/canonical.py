@@ -1,4 +1,4 @@
-"""The canonical form of a value: the text PostgreSQL itself prints for it, made from what SQLite holds.
+"""The canonical form of a value: the text PostgreSQL itself gives for it, made from what SQLite holds.
 
 Two values are the same exactly when their canonical texts are. What cannot be carried into the target's
 type without changing it raises Unfit. The type always is the TARGET column's, from pg_catalog.
@@ -9,6 +9,7 @@ from __future__ import annotations
 import json
 import math
 import re
+import struct
 import uuid
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -87,6 +88,13 @@ def canonical(value: Value, of: Type) -> str | None:
     return None if value is None else _FORMS[of.kind](value, of)
 
 
+def sendable(value: Value, of: Type) -> str | None:
+    """What is sent to PostgreSQL: the canonical text but for floating point. Raises Unfit."""
+    if of.kind is Kind.FLOAT and value is not None:
+        return float_text(_double(value, of))
+    return canonical(value, of)
+
+
 def _class(value: Value) -> str:
     names: dict[type, str] = {int: "an integer", float: "a real", str: "a text", bytes: "a blob"}
     return names[type(value)]
@@ -111,24 +119,33 @@ def _boolean(value: Value, of: Type) -> str:
 
 
 def float_text(x: float) -> str:
-    """The shortest text that reads back as X, as float8out writes it: exponent from 1e15 (repr: 1e16)."""
+    """A text that PostgreSQL reads as exactly X: the shortest that reads back the same."""
     if math.isinf(x):
         return "Infinity" if x > 0 else "-Infinity"
-    text = repr(x).removesuffix(".0")
-    if 1e15 <= abs(x) < 1e16:
-        sign, digits = ("-" if x < 0 else ""), text.lstrip("-").replace(".", "").rstrip("0")
-        return f"{sign}{digits[0]}{'.' + digits[1:] if digits[1:] else ''}e+15"
-    return text
+    return repr(x)
+
+
+def _double(value: Value, of: Type) -> float:
+    if isinstance(value, float):
+        return value
+    if isinstance(value, int):
+        if int(float(value)) == value:
+            return float(value)
+        raise Unfit("an integer that a double cannot hold exactly")
+    raise _wrong(value, of)
 
 
 def _float(value: Value, of: Type) -> str:
-    if isinstance(value, float):
-        return float_text(value)
-    if isinstance(value, int):
-        if int(float(value)) == value:
-            return float_text(float(value))
-        raise Unfit("an integer that a double cannot hold exactly")
-    raise _wrong(value, of)
+    """The eight bytes, as float8send gives them: of two texts that read back the same, each side has its own
+    favourite (5.373972492337566e+16 here, 5.3739724923375664e+16 there)."""
+    return struct.pack(">d", _double(value, of)).hex()
+
+
+def readable(text: str, of: Type) -> str:
+    """A canonical text as a person reads it."""
+    if of.kind is Kind.FLOAT and re.fullmatch("[0-9a-f]{16}", text):
+        return float_text(struct.unpack(">d", bytes.fromhex(text))[0])
+    return text
 
 
 def _plain(number: Decimal) -> str:

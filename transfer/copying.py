@@ -231,7 +231,7 @@ class _Reader:
 def _load(con: sqlite3.Connection, cur: Cursor, pair: TablePair, watch: Watch, total: int) -> TableCopy:
     started = time.monotonic()
     sent: list[ColumnPair] = [c for c in pair.columns if not c.generated]
-    reader = _Reader(copy_text(con, select(pair, sent)), watch, pair.target, total)
+    reader = _Reader(copy_text(con, select(pair, sent, sending=True)), watch, pair.target, total)
     names = ", ".join(quoted(c.target) for c in sent)
     try:
         cur.copy_expert(f"COPY {target_name(pair)} ({names}) FROM STDIN (FREEZE)", reader)

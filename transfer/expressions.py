@@ -11,8 +11,9 @@ import secrets
 import sqlite3
 import string
 from collections.abc import Callable
+from functools import partial
 
-from transfer.canonical import Kind, Type, Unfit, Value, canonical
+from transfer.canonical import Kind, Type, Unfit, Value, canonical, sendable
 from transfer.sqlite import quoted
 
 # A NULL inside a row of bytes; drawn anew in each process, so that no data can hold it.
@@ -39,13 +40,14 @@ _FAST: dict[Kind, str] = {
 _FAST[Kind.TIMESTAMPTZ] = _FAST[Kind.TIMESTAMP]
 
 
-def on_sqlite(column: str, of: Type) -> str:
-    """SQL for the canonical text of a column (a plain name); NULL comes out as the bytes NULL."""
+def on_sqlite(column: str, of: Type, *, sending: bool = False) -> str:
+    """SQL for the canonical text of a column (a plain name), or the text to send; NULL as the bytes NULL."""
+    function = "tminus_sendable" if sending else "tminus_canonical"
     c = quoted(column)
     encoded = json.dumps([of.kind, of.name, of.scale]).replace("'", "''")
     return (
         f"CASE WHEN {c} IS NULL THEN '{NULL.decode()}' {_FAST.get(of.kind, '').format(c=c)}"
-        f" ELSE tminus_canonical({c}, '{encoded}') END"
+        f" ELSE {function}({c}, '{encoded}') END"
     )
 
 
@@ -55,6 +57,8 @@ def on_postgres(column: str, of: Type) -> str:
     match of.kind:
         case Kind.BOOLEAN:
             return f"{c}::int"
+        case Kind.FLOAT:
+            return f"encode(float8send({c}::float8), 'hex')"
         case Kind.NUMERIC:
             return f"trim_scale({c})"
         case Kind.TIMESTAMPTZ:
@@ -91,19 +95,20 @@ def install(con: sqlite3.Connection, *, unfit: Callable[[Value, Unfit], str] | N
     """
     types: dict[str, Type] = {}
 
-    def canonical_of(value: Value, encoded: str) -> str | None:
+    def apply(form: Callable[[Value, Type], str | None], value: Value, encoded: str) -> str | None:
         of = types.get(encoded)
         if of is None:
             kind, name, scale = json.loads(encoded)
             of = types[encoded] = Type(Kind(kind), name, scale)
         try:
-            return canonical(value, of)
+            return form(value, of)
         except Unfit as e:
             if unfit is None:
                 raise
             return unfit(value, e)
 
-    con.create_function("tminus_canonical", 2, canonical_of, deterministic=True)
+    con.create_function("tminus_canonical", 2, partial(apply, canonical), deterministic=True)
+    con.create_function("tminus_sendable", 2, partial(apply, sendable), deterministic=True)
     con.create_function(
         "tminus_utf8", 1, lambda v: v.encode() if isinstance(v, str) else v, deterministic=True
     )

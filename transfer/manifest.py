@@ -56,16 +56,14 @@ def written(manifest: Manifest) -> str:
 
 
 def read_manifest(path: Path) -> Manifest:
-    """From the manifest's own path or from its backup's. Raises CouldNotLook: missing, torn, another version."""
+    """From the manifest's own path or its backup's. Raises CouldNotLook: missing, torn, another version."""
     where = path if path.suffix == ".json" else manifest_path(path)
     try:
         of: dict[str, Any] = json.loads(where.read_text(encoding="utf-8"))
         if of["version"] != VERSION or of["form"] != FORM:
             raise CouldNotLook(f"{where}: a manifest of another version: {of['version']!r}, {of['form']!r}.")
-        return Manifest(
-            **of
-            | {"tables": tuple(TableContents(**t) for t in of["tables"]), "signals": Signals(**of["signals"])}
-        )
+        tables = tuple(TableContents(**t) for t in of["tables"])
+        return Manifest(**of | {"tables": tables, "signals": Signals(**of["signals"])})
     except OSError as e:
         raise CouldNotLook(f"{where}: {e.strerror or e}") from e
     except (ValueError, KeyError, TypeError) as e:

@@ -7,7 +7,7 @@ import sqlite3
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from transfer.canonical import Kind, Type, Unfit, Value
+from transfer.canonical import Kind, Type, Unfit, Value, readable
 from transfer.digesting import Digest
 from transfer.expressions import ALIAS, NULL, install, on_postgres, postgres_order
 from transfer.pairing import TablePair
@@ -120,21 +120,24 @@ def _merge(pair: TablePair, ours: Iterator[Row], theirs: Iterator[Row]) -> Itera
         return tuple(_rank(row[i], t) for i, t in zip(places, types, strict=True))
 
     def named(row: Row) -> str:
-        return ", ".join(f"{pair.columns[i].target}={_short(row[i])}" for i in places[:6])
+        return ", ".join(
+            f"{pair.columns[i].target}={_short(row[i] and readable(row[i] or '', pair.columns[i].type))}"
+            for i in places[:6]
+        )
 
     a, b = next(ours, None), next(theirs, None)
     while a is not None or b is not None:
         if b is None or (a is not None and key(a) < key(b)):
             assert a is not None
-            yield Difference(pair.target, named(a), None, _row(a), None, "missing")
+            yield Difference(pair.target, named(a), None, _row(pair, a), None, "missing")
             a = next(ours, None)
         elif a is None or key(b) < key(a):
-            yield Difference(pair.target, named(b), None, None, _row(b), "extra")
+            yield Difference(pair.target, named(b), None, None, _row(pair, b), "extra")
             b = next(theirs, None)
         else:
             for column, x, y in zip(pair.columns, a, b, strict=True):
                 if x != y:
-                    x_at, y_at = _around(x, y)
+                    x_at, y_at = _around(*(v and readable(v, column.type) for v in (x, y)))
                     yield Difference(pair.target, named(a), column.target, x_at, y_at, "value")
             a, b = next(ours, None), next(theirs, None)
 
@@ -157,8 +160,9 @@ def _short(value: str | None) -> str:
     return value if len(value) <= SHOWN else value[: SHOWN - 1] + "…"
 
 
-def _row(row: Row) -> str:
-    return _short(", ".join("NULL" if v is None else v for v in row))
+def _row(pair: TablePair, row: Row) -> str:
+    values = zip(row, pair.columns, strict=True)
+    return _short(", ".join("NULL" if v is None else readable(v, c.type) for v, c in values))
 
 
 def _around(x: str | None, y: str | None) -> tuple[str | None, str | None]:

@@ -14,7 +14,7 @@ from transfer.pairing import ColumnPair, TablePair
 from transfer.sqlite import quoted
 
 ADVICE = "Nothing was copied. Correct the value in SQLite, or the column's type, and try again."
-_CONTEXT = re.compile(r", line (\d+)(?:, column (.+?): )?")
+_CONTEXT = re.compile(r"^COPY .*?, line (\d+)(?:, column (.+?): )?", re.MULTILINE)
 
 
 def shown(value: Value, longest: int = 80) -> str:
@@ -34,9 +34,9 @@ def refused_by_server(
     row = _row_at(con, pair, int(at[1]) - 1)
     named = at[2] or error.diag.column_name
     bad = next((c for c in columns if c.target == named), None) or _suspect(row, columns)
-    value = f" column {bad.target}: {shown(row[bad.source])}" if bad and bad.source in row else ""
+    value = f", column {bad.target}: {shown(row[bad.source])}" if bad and bad.source in row else ""
     return Refused(
-        f"{pair.target}, {_key(pair, row, int(at[1]))},{value}: PostgreSQL refused it: {said}.{detail}"
+        f"{pair.target}, {_key(pair, row, int(at[1]))}{value}: PostgreSQL refused it: {said}.{detail}"
         f" {ADVICE}"
     )
 

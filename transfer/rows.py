@@ -35,9 +35,9 @@ def escape(chunk: bytes) -> bytes:
     return chunk
 
 
-def select(pair: TablePair, columns: Sequence[ColumnPair], order: str = "") -> str:
-    """SQL for the canonical texts of COLUMNS of the source table."""
-    values = ", ".join(on_sqlite(c.source, c.type) for c in columns)
+def select(pair: TablePair, columns: Sequence[ColumnPair], order: str = "", *, sending: bool = False) -> str:
+    """SQL for the canonical texts of COLUMNS of the source table, or for those to send."""
+    values = ", ".join(on_sqlite(c.source, c.type, sending=sending) for c in columns)
     return f"SELECT {values} FROM {quoted(pair.source)} {order}"  # noqa: S608 - names are quoted
 
 

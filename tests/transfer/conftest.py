@@ -9,7 +9,7 @@ import socket
 import subprocess
 import tempfile
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from urllib.parse import urlsplit, urlunsplit
 
@@ -43,7 +43,7 @@ class Server:
         assert done.returncode == 0, done.stderr
 
     def start(self) -> None:
-        options = f"-p {self.port} -c listen_addresses=127.0.0.1 -k {self.data} -c fsync=off"
+        options = f"-p {self.port} -c listen_addresses=127.0.0.1 -c unix_socket_directories='' -c fsync=off"
         argv = ["pg_ctl", "-D", str(self.data), "-o", options, "-l", str(self.data / "log"), "-w", "start"]
         # Not captured: the server would keep the pipe open.
         done = subprocess.run(
@@ -99,7 +99,7 @@ def mortal() -> Iterator[Server]:
     yield from _server()
 
 
-def run(url: str, *statements: str) -> list[tuple[object, ...]]:
+def _run(url: str, *statements: str) -> list[tuple[object, ...]]:
     """Executes outside of a transaction; the rows of the last statement."""
     conn = psycopg2.connect(url)
     try:
@@ -112,6 +112,12 @@ def run(url: str, *statements: str) -> list[tuple[object, ...]]:
         conn.close()
 
 
+@pytest.fixture(scope="session")
+def run() -> Callable[..., list[tuple[object, ...]]]:
+    """run(url, *statements)."""
+    return _run
+
+
 _count = 0
 
 
@@ -121,6 +127,6 @@ def database(postgres_url: str) -> Iterator[str]:
     global _count  # noqa: PLW0603
     _count += 1
     name = f"transfer_{os.getpid()}_{_count}"
-    run(postgres_url, f"CREATE DATABASE {name}")
+    _run(postgres_url, f"CREATE DATABASE {name}")
     yield urlunsplit(urlsplit(postgres_url)._replace(path=f"/{name}"))
-    run(postgres_url, f"DROP DATABASE {name} WITH (FORCE)")
+    _run(postgres_url, f"DROP DATABASE {name} WITH (FORCE)")
