@@ -1,0 +1,137 @@
+"""`python -m rehearsal`: set the practice stage, and give it orders. Exit code 0 done, 1 refused or failed."""
+
+import argparse
+import json
+import sys
+import time
+from collections.abc import Sequence
+from pathlib import Path
+
+from rehearsal.control import Layout, NotRunning, ask
+from rehearsal.ledger import verify
+from rehearsal.maintenance import turn_off, turn_on
+from rehearsal.stage import StageError, end_stage, load_stage, running, set_stage
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    given = _parser().parse_args(argv)
+    try:
+        return _run(given)
+    except (StageError, NotRunning, OSError) as error:
+        print(f"{error}", file=sys.stderr)
+        return 1
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(prog="python -m rehearsal", description=__doc__)
+    commands = parser.add_subparsers(dest="command", required=True)
+
+    def command(name: str, text: str) -> argparse.ArgumentParser:
+        added = commands.add_parser(name, help=text, description=text)
+        added.add_argument("--stage", type=Path, required=True, metavar="DIR", help="the folder of the stage")
+        return added
+
+    up = command("up", "set the stage, and end it with Ctrl+C")
+    up.add_argument("--users", type=int, default=2000)
+    up.add_argument("--rate", type=float, default=15.0, help="requests a second by the visitors")
+    up.add_argument("--no-visitors", dest="visitors", action="store_false")
+    command("serve", "be the supervisor (started by `up`)").add_argument("--leashed", action="store_true")
+    down = command("down", "end everything the stage started")
+    down.add_argument("--remove", action="store_true", help="and delete its files")
+    command("status", "what runs").add_argument("--json", action="store_true")
+    command("maintenance", "the site's read-only mode").add_argument("to", choices=("on", "off"))
+    command("switch", "restart the app on the other database").add_argument(
+        "to", choices=("postgresql", "sqlite")
+    )
+    command("restart", "restart the app on the database it uses")
+    command("postgres", "stop or start PostgreSQL, for practising faults").add_argument(
+        "to", choices=("on", "off")
+    )
+    command("ledger", "is every write that was acknowledged in the database now in use?").add_argument(
+        "action", choices=("verify",)
+    )
+    return parser
+
+
+def _run(given: argparse.Namespace) -> int:
+    folder: Path = given.stage
+    match given.command:
+        case "up":
+            return _up(given)
+        case "serve":
+            from rehearsal.supervisor import serve
+
+            serve(folder, leashed=given.leashed)
+            return 0
+        case "down":
+            end_stage(folder, remove=given.remove)
+            print(f"the stage in {folder} is down")
+            return 0
+        case "status":
+            return _status(folder, given.json)
+        case "maintenance":
+            stage = load_stage(folder)
+            print(turn_on(stage) if given.to == "on" else turn_off(stage))
+            return 0
+        case "ledger":
+            return _verify(folder)
+    order = {"order": given.command} | ({"to": given.to} if "to" in given else {})
+    answer = ask(Layout(folder.resolve()), order)
+    print(answer["text"], file=sys.stdout if answer["ok"] else sys.stderr)
+    return 0 if answer["ok"] else 1
+
+
+def _up(given: argparse.Namespace) -> int:
+    began = time.monotonic()
+    try:
+        stage = set_stage(given.stage, users=given.users, visitors=given.visitors, rate=given.rate)
+        print(f"the stage is up after {time.monotonic() - began:.1f} s: {stage.base_url}")
+        print(f"its folder is {stage.folder}; Ctrl+C ends it", flush=True)
+        while running(stage.folder):
+            time.sleep(0.5)
+    except KeyboardInterrupt:
+        print("ending", flush=True)
+    finally:
+        end_stage(given.stage)
+    return 0
+
+
+def _status(folder: Path, as_json: bool) -> int:
+    load_stage(folder)
+    answer = ask(Layout(folder.resolve()), {"order": "status"})
+    if as_json:
+        print(json.dumps(answer, indent=2))
+    else:
+        health, visitors = answer["health"], answer["visitors"]
+        for name, up in answer["running"].items():
+            print(f"{name:10} {'running' if up else 'not running'}")
+        print(f"database   {answer['database']}")
+        print(f"health     {health['status']} {health.get('problem', '')}".rstrip())
+        print(f"maintenance {'on' if health.get('maintenance') else 'off'}")
+        if visitors:
+            print(
+                f"visitors   {visitors['requests']} requests, {visitors['acknowledged']} writes acknowledged"
+            )
+    return 0 if answer["health"]["status"] == "ok" else 1
+
+
+def _verify(folder: Path) -> int:
+    found = verify(load_stage(folder))
+    print(f"{found.checked} acknowledged writes, {len(found.missing)} missing in {found.database}")
+    for line in found.missing:
+        print(f"  missing: {line}")
+    if not found.checked:
+        print("nothing was acknowledged, so nothing is proven")
+    return 0 if found.checked and not found.missing else 1
+
+
+if __name__ == "__main__":
+    import signal
+
+    def _terminated(*_: object) -> None:
+        raise KeyboardInterrupt
+
+    if "serve" not in sys.argv[1:2]:
+        signal.signal(signal.SIGTERM, _terminated)
+        signal.signal(signal.SIGHUP, _terminated)
+    sys.exit(main())

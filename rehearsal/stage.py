@@ -1,0 +1,262 @@
+"""The practice stage: a folder with the sample app in it, and the processes that play in it.
+
+    with stage(Path("stage")) as s:
+        httpx.get(f"{s.base_url}/healthz")
+
+The processes belong to a supervisor (`python -m rehearsal serve`), which takes orders while it runs. The stage
+ends with the process that set it, even by kill -9: the supervisor holds the other end of a pipe.
+"""
+
+import json
+import os
+import secrets
+import shutil
+import subprocess
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import asdict, dataclass, fields
+from pathlib import Path
+from typing import Any
+
+from rehearsal.control import Layout, NotRunning, ask
+from rehearsal.ports import free_port
+from rehearsal.postgres import Postgres, remove_home
+from rehearsal.processes import TOKEN, alive, read_run_file, spawn, sweep, wait_until, write_private
+from rehearsal.seed import migrate, seed
+
+APP_SOURCE = Path(__file__).parent / "app"
+SETTLE = 60.0
+
+
+class StageError(Exception):
+    """The stage could not be set; the text says why."""
+
+
+@dataclass(frozen=True)
+class Stage:
+    """Where everything is. DATABASE_URL is PostgreSQL's, for the role `app`; the app starts on SQLITE."""
+
+    folder: Path
+    app_dir: Path
+    sqlite: Path
+    base_url: str
+    metrics_url: str
+    database_url: str
+    superuser_url: str
+    postgres_home: Path
+    python: str
+    secret_key: str
+    outbox: Path
+    access_log: Path
+    error_log: Path
+    postgres_log: Path
+    maintenance: Path
+    ledger: Path
+    visitors_status: Path
+    visitors: bool
+    rate: float
+
+
+def set_stage(
+    folder: Path, *, users: int = 2000, visitors: bool = True, rate: float = 15.0, detached: bool = False
+) -> Stage:
+    """Set the stage in FOLDER: make it, or go on with the one that is there (on the database it was last on).
+
+    USERS are seeded, and VISITORS make RATE requests a second. Unless DETACHED, the stage ends when this
+    process does. Raises StageError.
+    """
+    layout = Layout(folder.resolve())
+    if running(layout.folder):
+        raise StageError(f"the stage in {layout.folder} is up already")
+    layout.run.mkdir(parents=True, exist_ok=True, mode=0o700)
+    layout.logs.mkdir(exist_ok=True)
+    clear_remains(layout)
+    try:
+        _prepare_app(layout, users)
+    except subprocess.CalledProcessError as error:
+        said = (error.stderr or b"").decode(errors="replace")[-2000:]
+        raise StageError(f"{' '.join(map(str, error.cmd))} failed:\n{said}") from error
+    plan = {"visitors": visitors, "rate": rate, "port": _port_before(layout) or free_port()}
+    write_private(layout.plan, json.dumps(plan))
+    _start_supervisor(layout, detached)
+    return load_stage(layout.folder)
+
+
+def end_stage(folder: Path, *, remove: bool = False) -> None:
+    """End everything the stage in FOLDER started. REMOVE deletes the folder and PostgreSQL's data as well.
+    Harmless when it has ended, or never was."""
+    layout = Layout(folder.resolve())
+    process = read_run_file(layout.run_file("supervisor"))
+    try:
+        ask(layout, {"order": "stop"}, timeout=30.0)
+    except (NotRunning, OSError):
+        pass
+    if process is not None:
+        wait_until(lambda: not alive(process), 20.0)
+    clear_remains(layout)
+    _let_go(layout.folder)
+    if remove:
+        state = _read(layout.postgres)
+        if state:
+            remove_home(Path(state["home"]))
+        if layout.stage.exists():
+            shutil.rmtree(layout.folder, ignore_errors=True)
+
+
+@contextmanager
+def stage(
+    folder: Path, *, users: int = 2000, visitors: bool = True, rate: float = 15.0, remove: bool = False
+) -> Iterator[Stage]:
+    """The stage for the duration of the block; REMOVE deletes its files at the end."""
+    try:
+        yield set_stage(folder, users=users, visitors=visitors, rate=rate)
+    finally:
+        end_stage(folder, remove=remove)
+
+
+def load_stage(folder: Path) -> Stage:
+    """The stage that was set in FOLDER, running or not. Raises StageError when there is none."""
+    saved = _read(Layout(folder.resolve()).stage)
+    if saved is None:
+        raise StageError(f"there is no stage in {folder}")
+    kinds = {field.name: field.type for field in fields(Stage)}
+    try:
+        return Stage(**{name: Path(value) if kinds[name] is Path else value for name, value in saved.items()})
+    except (KeyError, TypeError) as error:
+        raise StageError(f"the stage in {folder} is of another version: make a new one") from error
+
+
+def save_stage(layout: Layout, postgres: Postgres, plan: dict[str, Any], secret_key: str) -> Stage:
+    """Write down where everything is (stage.json, mode 0600: it holds passwords)."""
+    base_url = f"http://127.0.0.1:{plan['port']}"
+    made = Stage(
+        folder=layout.folder,
+        app_dir=layout.app,
+        sqlite=layout.sqlite,
+        base_url=base_url,
+        metrics_url=f"{base_url}/metrics",
+        database_url=postgres.url,
+        superuser_url=postgres.superuser_url,
+        postgres_home=postgres.home,
+        python=sys.executable,
+        secret_key=secret_key,
+        outbox=layout.outbox,
+        access_log=layout.logs / "access.log",
+        error_log=layout.logs / "error.log",
+        postgres_log=postgres.log,
+        maintenance=layout.maintenance,
+        ledger=layout.ledger,
+        visitors_status=layout.visitors_status,
+        visitors=plan["visitors"],
+        rate=plan["rate"],
+    )
+    write_private(layout.stage, json.dumps(asdict(made), default=str, indent=2))
+    return made
+
+
+def running(folder: Path) -> bool:
+    process = read_run_file(Layout(folder.resolve()).run_file("supervisor"))
+    return process is not None and alive(process)
+
+
+def clear_remains(layout: Layout) -> None:
+    """End what an earlier supervisor left running. Itself first, so that it starts nothing again."""
+    for name in ("supervisor", "visitors", "app", "postgres"):
+        sweep(layout.run_file(name))
+
+
+def _prepare_app(layout: Layout, users: int) -> None:
+    """The app with its first commit and its seeded database; each step only if it is not done yet."""
+    if not (layout.app / "wsgi.py").exists():
+        shutil.copytree(
+            APP_SOURCE, layout.app, ignore=shutil.ignore_patterns("__pycache__"), dirs_exist_ok=True
+        )
+    if not (layout.app / ".git").exists():
+        _first_commit(layout.app)
+    if not layout.sqlite.exists():
+        unfinished = layout.sqlite.with_suffix(".unfinished")
+        layout.sqlite.parent.mkdir(exist_ok=True)
+        unfinished.unlink(missing_ok=True)
+        migrate(layout.app, database_url=f"sqlite:///{unfinished}")
+        seed(unfinished, users=users)
+        unfinished.rename(layout.sqlite)
+
+
+def _first_commit(app: Path) -> None:
+    identity = [
+        "-c",
+        "user.name=SkyModder",
+        "-c",
+        "user.email=dev@skymodder.example",
+        "-c",
+        "commit.gpgsign=false",
+    ]
+    hooks = ["-c", "core.hooksPath=/dev/null"]
+    env = {key: value for key, value in os.environ.items() if not key.startswith("GIT_")}
+    for words in (["init", "-q", "-b", "main"], ["add", "-A"], ["commit", "-q", "-m", "SkyModder"]):
+        argv = ["git", *identity, *hooks, "-C", str(app), *words]
+        subprocess.run(argv, check=True, capture_output=True, timeout=60, env=env)
+
+
+# The ends of the pipes that running supervisors listen to: closed when this process ends, however it ends.
+_leashes: dict[Path, int] = {}
+
+
+def _start_supervisor(layout: Layout, detached: bool) -> None:
+    listen, hold = os.pipe()
+    try:
+        argv = [sys.executable, "-m", "rehearsal", "serve", "--stage", str(layout.folder)]
+        supervisor = spawn(
+            "supervisor",
+            argv if detached else [*argv, "--leashed"],
+            log=layout.logs / "supervisor.log",
+            env=supervisor_environment(),
+            stdin=listen,
+            die_with_parent=False,
+            run_file=layout.run_file("supervisor"),
+        )
+    finally:
+        os.close(listen)
+    _leashes[layout.folder] = hold
+    settled = wait_until(lambda: not alive(supervisor) or layout.ready.exists(), SETTLE)
+    if not (settled and alive(supervisor)):
+        end_stage(layout.folder)
+        said = (layout.logs / "supervisor.log").read_text(errors="replace")[-3000:]
+        raise StageError(f"the stage did not come up:\n{said}")
+
+
+def supervisor_environment() -> dict[str, str]:
+    """Ours, with this package on the path whatever the folder; without the marks and secrets of the caller."""
+    root = str(Path(__file__).resolve().parent.parent)
+    path = os.pathsep.join(filter(None, (root, os.environ.get("PYTHONPATH", ""))))
+    dropped = (TOKEN, "DATABASE_URL", "SECRET_KEY", "GUNICORN_CMD_ARGS")
+    return {key: value for key, value in os.environ.items() if key not in dropped} | {"PYTHONPATH": path}
+
+
+def _let_go(folder: Path) -> None:
+    hold = _leashes.pop(folder, None)
+    if hold is not None:
+        os.close(hold)
+
+
+def _port_before(layout: Layout) -> int | None:
+    plan = _read(layout.plan)
+    return None if plan is None else int(plan["port"])
+
+
+def _read(path: Path) -> dict[str, Any] | None:
+    try:
+        found = json.loads(path.read_text())
+    except (FileNotFoundError, ValueError):
+        return None
+    return found if isinstance(found, dict) else None
+
+
+def new_secrets(layout: Layout) -> dict[str, str]:
+    """The stage's passwords, made once: sessions and data survive a restart of everything."""
+    found = _read(layout.secrets)
+    if found is None:
+        found = {name: secrets.token_hex(16) for name in ("secret_key", "password", "superuser_password")}
+        write_private(layout.secrets, json.dumps(found))
+    return found
