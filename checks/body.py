@@ -7,9 +7,14 @@ import inspect
 from collections.abc import Awaitable, Callable, Mapping
 from typing import Any
 
-from checks.contract import CheckSpec, Context
+from checks.contract import CheckSpec, Context, Stopped
+from state.verdicts import Outcome
 
 _TICK = 0.05
+
+
+OUT_OF_TIME = "give it a longer timeout, or see why it hangs"
+AGAIN = "run it again when you are ready"
 
 
 def answer_of(
@@ -19,11 +24,17 @@ def answer_of(
 ) -> object:
     """What the check's function returns. Blocks; an async function gets an event loop of its own here.
 
-    An async check is cancelled when the context is; a sync one looks at `ctx.cancelled` itself.
+    An async check is cancelled when the context is; a sync one looks at `ctx.cancelled` itself. That something
+    took too long, or was stopped, is an answer; anything else that it raises is raised here.
     """
-    if inspect.iscoroutinefunction(spec.function):
-        return asyncio.run(_watched(spec.function, context, arguments))
-    return spec.function(context, **arguments)
+    try:
+        if inspect.iscoroutinefunction(spec.function):
+            return asyncio.run(_watched(spec.function, context, arguments))
+        return spec.function(context, **arguments)
+    except TimeoutError as error:
+        return Outcome.error(f"out of time: {cause_of(error)}", hint=OUT_OF_TIME)
+    except (Stopped, asyncio.CancelledError):
+        return Outcome.error("cancelled", hint=AGAIN)
 
 
 async def _watched(

@@ -2,41 +2,56 @@
 
 from __future__ import annotations
 
+import threading
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 
 from checks.contract import Plan, Progress
-from state.clean import clean, shorten
+from state.clean import clean
 from state.redact import MASK, Redactor
-from state.verdicts import Outcome, Verdict
+from state.verdicts import EVIDENCE_CHARS, EVIDENCE_ENTRIES, Outcome, Verdict
 
 LINE_CHARS = 500
 LINES_PER_SECOND = 50
 _BURST = 200
 _PROGRESS_EVERY = 0.1
-_FIRST_CUT = 16 * 1024  # so that an endless line costs little; what it cuts off is cut off anyway
+_FIRST_CUT = 2  # times the limit: an endless text must not be searched whole
 _MARK_OF_A_CUT = "… (+"
 _SHORTEST_PIECE = 4
 
 
-def safe(text: str, redact: Redactor) -> str:
-    """TEXT without control characters and without secrets, also not the first half of one that a cut left over."""
-    text = redact(clean(text))
-    kept, cut, rest = text.rpartition(_MARK_OF_A_CUT)
-    if not cut:
-        return text
+def safe(text: str, redact: Redactor, limit: int | None = None) -> str:
+    """TEXT without control characters and without secrets, cut to LIMIT characters (none: as long as it is).
+
+    Where a cut, here or before, went through a secret, the half that it left is masked too.
+    """
+    length = len(text)
+    cut_first = limit is not None and length > limit * _FIRST_CUT
+    seen = redact(clean(text[: limit * _FIRST_CUT] if limit is not None and cut_first else text))
+    if cut_first:
+        seen = _without_half(seen, redact)
+    before, mark, rest = seen.rpartition(_MARK_OF_A_CUT)
+    if mark:
+        seen = f"{_without_half(before, redact)}{mark}{rest}"
+    if limit is None or (len(seen) <= limit and not cut_first):
+        return seen
+    kept = seen[: max(limit - 24, 1)]
+    return f"{kept}{_MARK_OF_A_CUT}{length - len(kept)} characters)"
+
+
+def _without_half(text: str, redact: Redactor) -> str:
     for secret in redact.secrets:
-        for size in range(min(len(secret), len(kept)), _SHORTEST_PIECE - 1, -1):
-            if kept.endswith(secret[:size]):
-                return f"{kept[:-size]}{MASK}{cut}{rest}"
+        for size in range(min(len(secret), len(text)), _SHORTEST_PIECE - 1, -1):
+            if text.endswith(secret[:size]):
+                return text[:-size] + MASK
     return text
 
 
 def safe_line(text: str, redact: Redactor) -> str:
     """One log line, bounded."""
-    return shorten(safe(text[:_FIRST_CUT], redact), LINE_CHARS)
+    return safe(text, redact, LINE_CHARS)
 
 
 def safe_outcome(answer: object, redact: Redactor) -> Outcome:
@@ -47,12 +62,13 @@ def safe_outcome(answer: object, redact: Redactor) -> Outcome:
     seen = answer.observed_at
     if not isinstance(answer.verdict, Verdict) or not isinstance(seen, datetime) or seen.tzinfo is None:
         return Outcome.error("the check returned an Outcome that is not whole", hint="build it by Outcome.passed(…)")
+    entries = list(dict(answer.evidence).items())[:EVIDENCE_ENTRIES]
     return Outcome.of(
         answer.verdict,
-        safe(str(answer.actual), redact),
-        expected=safe(str(answer.expected), redact),
-        hint=safe(str(answer.hint), redact),
-        evidence={safe(str(k), redact): _value(v, redact) for k, v in dict(answer.evidence).items()},
+        safe(str(answer.actual), redact, EVIDENCE_CHARS),
+        expected=safe(str(answer.expected), redact, EVIDENCE_CHARS),
+        hint=safe(str(answer.hint), redact, EVIDENCE_CHARS),
+        evidence={safe(str(k), redact, LINE_CHARS): _value(v, redact) for k, v in entries},
         observed_at=seen.astimezone(UTC),
     )
 
@@ -66,36 +82,43 @@ def safe_plan(plan: object, redact: Redactor) -> Plan | Outcome:
 
 
 def _value(value: object, redact: Redactor) -> object:
-    return value if isinstance(value, bool | int | float) else safe(str(value), redact)
+    return value if isinstance(value, bool | int | float) else safe(str(value), redact, EVIDENCE_CHARS)
 
 
 @dataclass(slots=True)
 class LogGate:
-    """Lines on their way out: safe, bounded, and no more than LINES_PER_SECOND of them; the rest is counted."""
+    """Lines on their way out: safe, bounded, and no more than LINES_PER_SECOND of them; the rest is counted.
+
+    Called in the check's own threads, so that the work on its text is not the event loop's.
+    """
 
     out: Callable[[str], None]
     redact: Redactor
     clock: Callable[[], float] = time.monotonic
+    _lock: threading.Lock = field(default_factory=threading.Lock)
     _tokens: float = _BURST
-    _at: float = field(default=0.0)
+    _at: float | None = None
     _dropped: int = 0
 
-    def __post_init__(self) -> None:
-        self._at = self.clock()
-
     def __call__(self, line: str) -> None:
-        now = self.clock()
-        self._tokens = min(_BURST, self._tokens + (now - self._at) * LINES_PER_SECOND)
-        self._at = now
-        if self._tokens < 1:
-            self._dropped += 1
-            return
-        self._tokens -= 1
-        self.close()
-        self.out(safe_line(line, self.redact))
+        with self._lock:
+            now = self.clock()
+            since = 0.0 if self._at is None else now - self._at
+            self._tokens = min(_BURST, self._tokens + since * LINES_PER_SECOND)
+            self._at = now
+            if self._tokens < 1:
+                self._dropped += 1
+                return
+            self._tokens -= 1
+            self._tell()
+            self.out(safe_line(line, self.redact))
 
     def close(self) -> None:
         """Say how many lines were left out since the last one."""
+        with self._lock:
+            self._tell()
+
+    def _tell(self) -> None:
         if self._dropped:
             self.out(f"… {self._dropped} lines not shown")
             self._dropped = 0

@@ -190,7 +190,15 @@ def _left(process: subprocess.Popen[bytes], descendants: list[psutil.Process]) -
         return False
     except PermissionError:
         return True
-    return True
+    # What is left may be nothing but zombies that nobody reaps (a container without an init).
+    return any(_alive(one) for one in psutil.process_iter() if _group(one.pid) == process.pid)
+
+
+def _group(pid: int) -> int:
+    try:
+        return os.getpgid(pid)
+    except OSError:
+        return -1
 
 
 def _alive(process: psutil.Process) -> bool:

@@ -20,9 +20,9 @@ from typing import Any
 
 import msgspec
 
-from checks.body import answer_of, cause_of
+from checks.body import AGAIN, OUT_OF_TIME, answer_of, cause_of
 from checks.border import LogGate, ProgressGate, safe, safe_outcome, safe_plan
-from checks.contract import CheckSpec, Context, Plan, Progress, Stopped
+from checks.contract import CheckSpec, Context, Plan, Progress
 from checks.params import Misfit, bind
 from checks.processes import supervise
 from checks.registry import Registry
@@ -82,8 +82,6 @@ async def run_check(registry: Registry, call: Call) -> Outcome:
     timeout = parse_duration(call.item.timeout) if call.item.timeout else spec.timeout
     cancelled = threading.Event()
     loop = asyncio.get_running_loop()
-    lines = LogGate(call.on_log, call.redact)
-    steps = ProgressGate(call.on_progress, call.redact)
     open_ = True
 
     def post(sink: Callable[[Any], None], value: Any) -> None:
@@ -94,6 +92,8 @@ async def run_check(registry: Registry, call: Call) -> Outcome:
         if not loop.is_closed():
             loop.call_soon_threadsafe(deliver)
 
+    lines = LogGate(lambda line: post(call.on_log, line), call.redact)
+    steps = ProgressGate(lambda progress: post(call.on_progress, progress), call.redact)
     context = Context(
         item=call.item.id,
         project=call.project,
@@ -102,23 +102,25 @@ async def run_check(registry: Registry, call: Call) -> Outcome:
         evidence=call.evidence,
         cancelled=cancelled,
         deadline=time.monotonic() + timeout,
-        on_log=lambda line: post(lines, str(line)),
-        on_progress=lambda progress: post(steps, progress),
+        on_log=lambda line: lines(str(line)),
+        on_progress=steps,
     )
 
     def body() -> object:
         call.artefacts.mkdir(parents=True, exist_ok=True)
         if spec.process:
-            return _in_worker(registry, spec, call, filled, context)
-        return answer_of(spec, context, bind(spec.params, call.item.with_, filled, call.project))
+            answer: object = _in_worker(registry, spec, call, filled, context)
+        else:
+            answer = answer_of(spec, context, bind(spec.params, call.item.with_, filled, call.project))
+        return safe_outcome(answer, call.redact)
 
     try:
         outcome = await _bounded(body, timeout, cancelled, call, spec.name)
     finally:
         cancelled.set()  # whatever the check left running ends
-    await asyncio.sleep(0)  # the last lines were posted before the answer
-    open_ = False
     lines.close()
+    await asyncio.sleep(0)  # what was posted before now is delivered before the answer
+    open_ = False
     return safe_outcome(outcome, call.redact)
 
 
@@ -134,10 +136,11 @@ async def plan_check(registry: Registry, call: Call) -> Plan | Outcome:
     context = Context(item=call.item.id, project=call.project, artefacts=call.artefacts, evidence=call.evidence)
 
     def body() -> object:
-        return plan(context, **bind(spec.params, call.item.with_, filled, call.project))
+        said = plan(context, **bind(spec.params, call.item.with_, filled, call.project))
+        return safe_plan(said, call.redact)
 
     said = await _bounded(body, PLAN_TIMEOUT, context.cancelled, call, spec.name)
-    return safe_outcome(said, call.redact) if isinstance(said, Outcome) else safe_plan(said, call.redact)
+    return said if isinstance(said, Plan) else safe_outcome(said, call.redact)
 
 
 async def run_many(
@@ -200,10 +203,6 @@ async def _bounded(
     def work() -> None:
         try:
             answer = body()
-        except TimeoutError as error:
-            answer = Outcome.error(f"out of time: {cause_of(error)}", hint="give it longer, or see why it hangs")
-        except (Stopped, asyncio.CancelledError):
-            answer = Outcome.error("cancelled", hint="run it again when you are ready")
         except (Exception, SystemExit) as error:
             log.error("%s crashed\n%s", name, safe_trace(call.redact))
             answer = Outcome.error(f"crashed: {cause_of(error)}", hint="see the log for the whole error")
@@ -223,9 +222,9 @@ async def _bounded(
         if cancel is not None:
             cancel.cancel()
     if stopped:
-        what, hint = "cancelled", "run it again when you are ready"
+        what, hint = "cancelled", AGAIN
     else:
-        what, hint = f"no answer within {format_duration(timeout)}", "give it a longer timeout, or see why it hangs"
+        what, hint = f"no answer within {format_duration(timeout)}", OUT_OF_TIME
     late = done.result() if done.done() else None
     if isinstance(late, Outcome) and late.verdict.is_known:
         # Too late to count, but the truth: a change may have been done.
@@ -291,7 +290,7 @@ def _in_worker(registry: Registry, spec: CheckSpec, call: Call, filled: dict[str
     if isinstance(last, Crashed):
         log.error("%s crashed in its process\n%s", spec.name, call.redact(last.trace))
         return Outcome.error(f"crashed: {last.cause}", hint="see the log for the whole error")
-    if ended.why == "exited":
+    if ended.why == "exited" and not context.cancelled.is_set():
         what = f"its process ended without an answer (exit code {ended.exit_code})"
         return Outcome.error(what, hint="see the log; was it killed for want of memory?")
-    raise Stopped("cancelled")
+    return Outcome.error("cancelled", hint=AGAIN)

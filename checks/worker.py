@@ -6,6 +6,7 @@ with everything it started.
 
 from __future__ import annotations
 
+import io
 import os
 import sys
 import threading
@@ -33,14 +34,17 @@ def main() -> int:
         with lock:
             out.write(encode(message) + b"\n")
 
-    request = read_request(sys.stdin.buffer.readline())
+    # Unbuffered: a thread waits in read() to the very end, and must not hold a lock then.
+    orders = os.fdopen(0, "rb", buffering=0, closefd=False)
+    request = read_request(_first_line(orders))
     _restore_pythonpath(request.pythonpath)
     cancelled = threading.Event()
-    threading.Thread(target=_leash, args=(cancelled,), daemon=True).start()
+    threading.Thread(target=_leash, args=(orders, cancelled), daemon=True).start()
     try:
         say(Answered(_looked(request, cancelled, say)))
     except Exception as error:
         say(Crashed(cause_of(error), traceback.format_exc()))
+    end_all()
     return 0
 
 
@@ -72,8 +76,15 @@ def _looked(request: Request, cancelled: threading.Event, say: object) -> Outcom
     return answer
 
 
-def _leash(cancelled: threading.Event) -> None:
-    while sys.stdin.buffer.readline():
+def _first_line(orders: io.RawIOBase) -> bytes:
+    data = b""
+    while not data.endswith(b"\n") and (piece := orders.read(65536)):
+        data += piece
+    return data
+
+
+def _leash(orders: io.RawIOBase, cancelled: threading.Event) -> None:
+    while orders.read(64):
         cancelled.set()
     end_all()
     os._exit(3)

@@ -67,7 +67,7 @@ def obedient(ctx: Context) -> Outcome:
 
 @check("ours.spawn")
 async def spawn(ctx: Context) -> Outcome:
-    child = "import subprocess, sys, time; p = subprocess.Popen(['sleep', '3600']); print(p.pid, flush=True); time.sleep(3600)"
+    child = "import subprocess as s, time; print(s.Popen(['sleep', '3600']).pid, flush=True); time.sleep(3600)"
     await ctx.run([sys.executable, "-c", child])
 
 @check("ours.leave_behind")
@@ -166,7 +166,8 @@ async def test_a_check_that_breaks_is_an_error_with_its_cause_in_one_line(look, 
 
 async def test_the_traceback_of_a_crash_goes_to_the_log_without_secrets(look, caplog):
     look.plugin(
-        'from checks import *\n@check("more.leak")\ndef leak(ctx: Context, *, url: str) -> Outcome:\n    raise RuntimeError(url)\n',
+        "from checks import Context, check\n"
+        '@check("more.leak")\ndef leak(ctx: Context, *, url: str): raise RuntimeError(url)\n',
         "more.py",
     )
     with caplog.at_level(logging.ERROR, "checks"):

@@ -1,0 +1,101 @@
+"""Migrations, run by the app's own interpreter in the app's own folder.
+
+Exit codes (Alembic 1.20): 0 done, 255 failed; `current` ends with 0 and says nothing where there is no revision.
+"""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+from checks.backups import transfer_errors
+from checks.contract import Completed, Context, Plan, check
+from checks.processes import shown_argv
+from state.durations import format_duration
+from state.verdicts import Outcome
+from transfer.errors import CouldNotLook
+from transfer.postgres import describe_url
+
+_REVISION = re.compile(r"^([A-Za-z0-9_\-]+)((?: \([a-z ]+\))*)$")
+
+
+def interpreter(ctx: Context, python: str) -> str:
+    """PYTHON as a name in PATH, or as a path below the project."""
+    return str(ctx.project / Path(python).expanduser()) if "/" in python or python.startswith("~") else python
+
+
+def heads_of(ctx: Context, app: Path, python: str, database_url: str) -> list[str]:
+    """The heads of the migrations in APP. Raises CouldNotLook."""
+    return _revisions(_alembic(ctx, app, python, database_url, "heads"))
+
+
+def _alembic(ctx: Context, app: Path, python: str, database_url: str, *words: str) -> Completed:
+    """One Alembic command that only looks. Raises CouldNotLook when it fails."""
+    done = _run(ctx, app, python, database_url, *words)
+    if done.exit_code != 0:
+        raise CouldNotLook(f"alembic {' '.join(words)} failed (exit code {done.exit_code}): {_last(done)}")
+    return done
+
+
+def _run(ctx: Context, app: Path, python: str, database_url: str, *words: str) -> Completed:
+    if not (app / "alembic.ini").is_file():
+        raise CouldNotLook(f"no alembic.ini in {app}")
+    argv = [interpreter(ctx, python), "-m", "alembic", *words]
+    try:
+        return ctx.run_sync(argv, cwd=app, env={"DATABASE_URL": database_url})
+    except FileNotFoundError:
+        raise CouldNotLook(f"no interpreter {argv[0]!r}: name the app's own, as in .venv/bin/python") from None
+    except PermissionError as error:
+        raise CouldNotLook(f"{argv[0]}: {error.strerror}") from None
+
+
+def _revisions(done: Completed) -> list[str]:
+    return [match[1] for line in done.stdout.splitlines() if (match := _REVISION.match(line.strip()))]
+
+
+def _last(done: Completed) -> str:
+    lines = [line.strip() for line in (done.stdout + "\n" + done.stderr).splitlines() if line.strip()]
+    failed = [line for line in lines if "FAILED" in line or "Error" in line]
+    return (failed or lines or ["it said nothing"])[-1]
+
+
+def _plan_upgrade(ctx: Context, *, app: Path, database_url: str, python: str = "python") -> Plan:
+    argv = [interpreter(ctx, python), "-m", "alembic", "upgrade", "head"]
+    target = describe_url(database_url)
+    lines = (shown_argv(argv), f"in {app}", f"with DATABASE_URL = {target}")
+    return Plan(lines, "reversible", target)
+
+
+@check("alembic.upgrade", effect="change", timeout="15m", plan=_plan_upgrade)
+@transfer_errors
+def upgrade(ctx: Context, *, app: Path, database_url: str, python: str = "python") -> Outcome:
+    """Runs `alembic upgrade head` in the folder APP with the interpreter PYTHON; the revision must be the head after.
+
+    DATABASE_URL goes by the environment.
+    """
+    heads = heads_of(ctx, app, python, database_url)
+    if len(heads) != 1:
+        hint = "merge them: alembic merge heads"
+        return Outcome.failed(f"{len(heads)} heads: {', '.join(heads) or 'none'}", expected="one head", hint=hint)
+    before = _revisions(_alembic(ctx, app, python, database_url, "current"))
+    done = _run(ctx, app, python, database_url, "upgrade", "head")
+    evidence: dict[str, object] = {
+        "target": describe_url(database_url),
+        "before": ", ".join(before) or "none",
+        "head": heads[0],
+        "exit_code": done.exit_code,
+        "seconds": round(done.seconds, 2),
+    }
+    expected = f"revision {heads[0]}"
+    if done.exit_code != 0:
+        hint = "PostgreSQL took the migration back as a whole; mend the revision that the log names, run it again"
+        return Outcome.failed(
+            f"alembic upgrade failed: {_last(done)}", expected=expected, evidence=evidence, hint=hint
+        )
+    after = _revisions(_alembic(ctx, app, python, database_url, "current"))
+    evidence["after"] = ", ".join(after) or "none"
+    actual = f"{evidence['before']} → {evidence['after']} in {format_duration(done.seconds)}"
+    if after != heads:
+        hint = "does env.py take its URL from DATABASE_URL? It may have migrated another database"
+        return Outcome.failed(actual, expected=expected, evidence=evidence, hint=hint)
+    return Outcome.passed(actual, expected=expected, evidence=evidence)

@@ -1,0 +1,232 @@
+"""Whether PostgreSQL is there as the app needs it, and whether its tables are those that are expected."""
+
+from __future__ import annotations
+
+import re
+import sqlite3
+import statistics
+import time
+from contextlib import closing
+from pathlib import Path
+from typing import Any, Literal
+
+from checks.alembic import heads_of
+from checks.backups import backup_of, transfer_errors
+from checks.contract import Context, check
+from state.verdicts import Outcome
+from transfer.errors import CouldNotLook
+from transfer.postgres import Cursor, connect, describe_url, parameters, speaking_of
+
+_UNREACHABLE = re.compile(r"could not translate host name|timeout expired|timed out|No route to host|unreachable")
+_DRIVERS = {"postgresql": "psycopg2 (psycopg from SQLAlchemy 2.1 on)", "postgresql+psycopg2": "psycopg2"}
+_PINGS = 5
+_LOOPBACK = ("127.", "localhost", "::1", "/")
+
+
+@check("postgres.connect", timeout="30s", fresh_for="10m")
+@transfer_errors
+def connects(
+    ctx: Context,
+    *,
+    database_url: str,
+    host: str | None = None,
+    database: str | None = None,
+    min_version: int = 13,
+    timezone: str = "UTC",
+    tls: Literal["auto", "require", "ignore"] = "auto",
+) -> Outcome:
+    """DATABASE_URL connects, names the expected HOST and DATABASE, and the server fits: version, UTF8, TLS, rights.
+
+    TLS "auto" asks for it on hosts with a domain; TIMEZONE is what the role's sessions start with.
+    """
+    named = parameters(database_url)
+    where = describe_url(database_url)
+    started = time.perf_counter()
+    try:
+        connection = connect(database_url, application_name="tminus check", statement_timeout=10)
+    except CouldNotLook as blind:
+        if _UNREACHABLE.search(str(blind)):
+            raise
+        hint = "see the host, the role and the password in DATABASE_URL, and that the server is up"
+        return Outcome.failed(str(blind), expected="connects", hint=hint)
+    connected_ms = (time.perf_counter() - started) * 1000
+    with closing(connection), speaking_of(database_url, connection), connection.cursor() as cur:
+        seen = _server(cur)
+        pings = []
+        for _ in range(_PINGS):
+            began = time.perf_counter()
+            _one(cur, "SELECT 1")
+            pings.append((time.perf_counter() - began) * 1000)
+    scheme = database_url.partition("://")[0].lower()
+    remote = "." in named.get("host", "") and not named.get("host", "").startswith(_LOOPBACK)
+    evidence: dict[str, object] = seen | {
+        "at": where,
+        "connect_ms": round(connected_ms, 1),
+        "latency_ms": round(statistics.median(pings), 2),
+        "driver": _DRIVERS.get(scheme, scheme.partition("+")[2] or "none"),
+    }
+    wrong = _mismatches(seen, named, host, database, min_version)
+    doubts = []
+    if not seen["tls"] and tls == "require":
+        wrong.append("the connection is not encrypted")
+    elif not seen["tls"] and tls == "auto" and remote:
+        doubts.append("the connection is not encrypted")
+    if seen["timezone"] not in {timezone, f"Etc/{timezone}"}:
+        doubts.append(f"time zone {seen['timezone']}, not {timezone}")
+    if scheme == "postgres":
+        doubts.append("SQLAlchemy knows no scheme postgres://: the app must rewrite it to postgresql+psycopg2://")
+    actual = f"PostgreSQL {seen['version']} at {where}, {evidence['latency_ms']} ms"
+    expected = "connects to a server that fits"
+    if wrong:
+        hint = "correct DATABASE_URL, or the role's rights (GRANT CREATE ON SCHEMA public)"
+        return Outcome.failed(f"{actual}: {'; '.join(wrong)}", expected=expected, evidence=evidence, hint=hint)
+    if doubts:
+        hint = "decide whether that may stay"
+        return Outcome.warned(f"{actual}: {'; '.join(doubts)}", expected=expected, evidence=evidence, hint=hint)
+    return Outcome.passed(actual, expected=expected, evidence=evidence)
+
+
+def _server(cur: Cursor) -> dict[str, Any]:
+    # reset_val is what a session of this role starts with, whatever this one has set since.
+    zone = _one(cur, "SELECT reset_val FROM pg_settings WHERE name = 'TimeZone'")
+    may = _one(cur, "SELECT coalesce(has_schema_privilege(current_schema(), 'CREATE'), false)")
+    return {
+        "version": _one(cur, "SELECT current_setting('server_version')"),
+        "version_num": _one(cur, "SELECT current_setting('server_version_num')::int"),
+        "encoding": _one(cur, "SELECT current_setting('server_encoding')"),
+        "timezone": zone,
+        "tls": _one(cur, "SELECT coalesce((SELECT ssl FROM pg_stat_ssl WHERE pid = pg_backend_pid()), false)"),
+        "database": _one(cur, "SELECT current_database()"),
+        "role": _one(cur, "SELECT current_user::text"),
+        "may_create": may,
+    }
+
+
+def _mismatches(
+    seen: dict[str, Any], named: dict[str, str], host: str | None, database: str | None, min_version: int
+) -> list[str]:
+    wrong = []
+    if host is not None and named.get("host", "") != host:
+        wrong.append(f"host {named.get('host', 'none')}, not {host}")
+    if database is not None and seen["database"] != database:
+        wrong.append(f"database {seen['database']}, not {database}")
+    if seen["version_num"] < min_version * 10000:
+        wrong.append(f"version {seen['version']} is older than {min_version}")
+    if seen["encoding"] != "UTF8":
+        wrong.append(f"encoding {seen['encoding']}, not UTF8")
+    if not seen["may_create"]:
+        wrong.append(f"role {seen['role']} may not create tables")
+    return wrong
+
+
+@check("postgres.tables", timeout="60s", fresh_for="10m")
+@transfer_errors
+def tables(
+    ctx: Context,
+    *,
+    database_url: str,
+    sqlite: str | None = None,
+    app: Path | None = None,
+    python: str = "python",
+    head: str | None = None,
+) -> Outcome:
+    """Every table and column of the SQLITE file (a file or a backup's item id) exists, and the revision is the head.
+
+    The head is HEAD, or what Alembic says in the folder APP; no index and no constraint may be invalid.
+    """
+    if sqlite is None and app is None and head is None:
+        return Outcome.unknown("nothing to compare with", hint="give sqlite = …, and app = … or head = …")
+    wanted = _sqlite_columns(backup_of(ctx, sqlite)) if sqlite is not None else {}
+    if sqlite is not None and not wanted:
+        return Outcome.unknown("the SQLite file holds no table", hint="is it the right file?")
+    if app is not None and head is None:
+        heads = heads_of(ctx, app, python, database_url)
+        if len(heads) != 1:
+            hint = "merge the heads: alembic merge heads"
+            return Outcome.failed(f"{len(heads)} heads: {', '.join(heads) or 'none'}", expected="one head", hint=hint)
+        head = heads[0]
+    connection = connect(database_url, application_name="tminus check", statement_timeout=20)
+    with closing(connection), speaking_of(database_url, connection), connection.cursor() as cur:
+        there = _postgres_columns(cur)
+        revisions = _revisions(cur)
+        cur.execute(
+            "SELECT indexrelid::regclass::text FROM pg_index WHERE NOT indisvalid OR NOT indisready UNION ALL "
+            "SELECT conrelid::regclass::text || '.' || conname FROM pg_constraint WHERE NOT convalidated"
+        )
+        invalid = [str(row[0]) for row in cur.fetchall()]
+    missing = _missing(wanted, there)
+    evidence: dict[str, object] = {
+        "at": describe_url(database_url),
+        "tables": len(there),
+        "tables_expected": len(wanted),
+        "columns_expected": sum(map(len, wanted.values())),
+        "revision": ", ".join(revisions) or "none",
+        "head": head or "not looked at",
+    }
+    wrong = [f"missing: {', '.join(missing[:8])}" + (f" and {len(missing) - 8} more" if missing[8:] else "")]
+    wrong = wrong if missing else []
+    if head is not None and revisions != [head]:
+        wrong.append(f"revision {', '.join(revisions) or 'none'}, not {head}")
+    if invalid:
+        wrong.append(f"invalid: {', '.join(invalid[:8])}")
+    if not there:
+        wrong.append("the database holds no table")
+    expected = f"{len(wanted) or 'the'} tables with all their columns, revision {head or '(not looked at)'}"
+    if wrong:
+        hint = "run alembic.upgrade; what is still missing is missing in the migrations"
+        return Outcome.failed("; ".join(wrong), expected=expected, evidence=evidence, hint=hint)
+    actual = f"{len(there)} tables, nothing missing, revision {evidence['revision']}"
+    return Outcome.passed(actual, expected=expected, evidence=evidence)
+
+
+def _sqlite_columns(path: Path) -> dict[str, list[str]]:
+    if not path.is_file():
+        raise CouldNotLook(f"no file {path}")
+    try:
+        with closing(sqlite3.connect(f"{path.absolute().as_uri()}?mode=ro", uri=True, timeout=5)) as con:
+            found = con.execute(
+                "SELECT m.name, c.name FROM sqlite_master m, pragma_table_xinfo(m.name) c"
+                " WHERE m.type = 'table' AND m.name NOT LIKE 'sqlite~_%' ESCAPE '~' ORDER BY m.name, c.cid"
+            ).fetchall()
+    except sqlite3.Error as error:
+        raise CouldNotLook(f"{path.name}: {error}") from None
+    columns: dict[str, list[str]] = {}
+    for table, column in found:
+        columns.setdefault(table, []).append(column)
+    return columns
+
+
+def _postgres_columns(cur: Cursor) -> dict[str, set[str]]:
+    cur.execute(
+        "SELECT c.relname, a.attname FROM pg_class c JOIN pg_attribute a ON a.attrelid = c.oid"
+        " WHERE c.relkind IN ('r', 'p') AND a.attnum > 0 AND NOT a.attisdropped"
+        " AND c.relnamespace = current_schema()::regnamespace"
+    )
+    columns: dict[str, set[str]] = {}
+    for table, column in cur.fetchall():
+        columns.setdefault(table.casefold(), set()).add(column.casefold())
+    return columns
+
+
+def _revisions(cur: Cursor) -> list[str]:
+    if _one(cur, "SELECT to_regclass('alembic_version') IS NULL"):
+        return []
+    cur.execute("SELECT version_num FROM alembic_version ORDER BY 1")
+    return [str(row[0]) for row in cur.fetchall()]
+
+
+def _missing(wanted: dict[str, list[str]], there: dict[str, set[str]]) -> list[str]:
+    found = []
+    for table, columns in wanted.items():
+        if table.casefold() not in there:
+            found.append(table)
+            continue
+        found += [f"{table}.{c}" for c in columns if c.casefold() not in there[table.casefold()]]
+    return found
+
+
+def _one(cur: Cursor, query: str) -> Any:
+    cur.execute(query)
+    row = cur.fetchone()
+    assert row is not None
+    return row[0]
