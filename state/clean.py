@@ -13,8 +13,9 @@ _ESCAPES = re.compile(
     r"|\x1b[ -/]*[0-~]?",
     re.DOTALL,
 )
-# Controls, format characters (bidi overrides, zero width), surrogates, line and paragraph separators.
-_HIDDEN = {"Cc", "Cf", "Cs", "Zl", "Zp", "Co"}
+# Controls, format characters (bidi overrides, zero width), surrogates, private use.
+_HIDDEN = {"Cc", "Cf", "Cs", "Co"}
+_SPACES = {"Zs", "Zl", "Zp"}
 
 
 def clean(text: str, *, keep: str = "") -> str:
@@ -25,11 +26,16 @@ def clean(text: str, *, keep: str = "") -> str:
     """
     if text.isprintable():
         return text
-    text = _ESCAPES.sub("", text)
-    return "".join(
-        ch if ch in keep or unicodedata.category(ch) not in _HIDDEN else (" " if ch in "\n\t\r\v\f" else "")
-        for ch in text
-    )
+    return "".join(ch if ch in keep else _shown(ch) for ch in _ESCAPES.sub("", text))
+
+
+def _shown(ch: str) -> str:
+    category = unicodedata.category(ch)
+    if category in _SPACES or ch in "\n\t\r\v\f":
+        return " "
+    if category in _HIDDEN:
+        return ""
+    return ch if category != "Cn" else "\N{REPLACEMENT CHARACTER}"
 
 
 def shorten(text: str, limit: int) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import glob
 import os
 from pathlib import Path
 
@@ -26,6 +27,13 @@ def write_atomically(path: Path, data: bytes, *, mode: int = 0o644) -> None:
             partial.unlink()
         raise
     fsync_folder(path.parent)
+
+
+def remove_partials(path: Path) -> None:
+    """Remove what `write_atomically` left of PATH where it was killed. Only while nobody else may write it."""
+    for partial in path.parent.glob(f".{glob.escape(path.name)}.*.partial"):
+        with contextlib.suppress(OSError):
+            partial.unlink()
 
 
 def write_all(handle: int, data: bytes) -> None:

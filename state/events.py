@@ -8,6 +8,8 @@ from typing import Any
 
 import msgspec
 
+from state.clean import clean
+
 GENESIS = "0" * 64
 
 # Every kind of event, with what it says. A record that holds another kind comes from a newer tminus.
@@ -82,6 +84,32 @@ def chained(before: Event | None, event: Event) -> Event:
     """EVENT as the one that follows BEFORE: numbered and linked."""
     seq, prev = (before.seq + 1, before.digest) if before else (1, GENESIS)
     return msgspec.structs.replace(event, seq=seq, prev=prev)
+
+
+def plain(event: Event) -> Event:
+    """EVENT as it will be read back: cleaned of control characters, its data made of what TOML and JSON share.
+
+    Raises ValueError for what one of them cannot hold: nothing, NaN, infinity, integers beyond 64 bits.
+    """
+    try:
+        event = msgspec.json.decode(msgspec.json.encode(event), type=Event)
+        return msgspec.convert(_plain(msgspec.to_builtins(event)), Event)
+    except (TypeError, msgspec.MsgspecError) as error:
+        raise ValueError(f"event {event.seq} cannot be recorded: {error}") from error
+
+
+def _plain(value: Any) -> Any:
+    if isinstance(value, str):
+        return clean(value, keep="\n\t")
+    if isinstance(value, dict):
+        return {clean(key): _plain(item) for key, item in value.items()}
+    if isinstance(value, list):
+        return [_plain(item) for item in value]
+    if value is None:  # JSON's only word for NaN and infinity
+        raise TypeError("a value that is nothing, NaN or infinite")
+    if isinstance(value, int) and not -(2**63) <= value < 2**63:
+        raise TypeError("an integer beyond 64 bits")
+    return value
 
 
 class BrokenChain(Exception):

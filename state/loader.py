@@ -6,17 +6,23 @@ import hashlib
 import tomllib
 from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any
 
 import msgspec
 
-from state.definition import Checklist, Gate, Item, Override
+from state.clean import clean
+from state.definition import Checklist, Item
+from state.mending import mended, renamed
+from state.overrides import items_with_places, origin, overridden, override_problems
 from state.problems import ChecklistError, KeyPath, Problem, dotted
-from state.rules import broken_rules
+from state.redact import Redactor
+from state.rules import Found, broken_rules
 from state.schema import mistakes
 
 # (key path below the item, what is wrong, what would be right) of an item's check and parameters.
 ItemProblems = Callable[[Item, Checklist], Iterable[tuple[KeyPath, str, str]]]
+
+SCHEMA = 1
 
 _OVERLAY_KEYS = frozenset(
     {
@@ -42,9 +48,6 @@ class Loaded(msgspec.Struct, frozen=True, kw_only=True):
     sha256: str
 
 
-T = TypeVar("T", Item, Gate)
-
-
 class _Source(msgspec.Struct, frozen=True):
     path: Path
     raw: bytes
@@ -55,40 +58,76 @@ def load_checklist(path: Path, item_problems: ItemProblems | None = None) -> Loa
     """Read PATH, apply it to what it extends, and check it whole.
 
     ITEM_PROBLEMS looks at the check and the parameters of each item; without it only the file's own form is
-    judged. Raises ChecklistError with every mistake found.
+    judged. Raises ChecklistError with every mistake found, of form and of sense alike.
     """
-    top = _read(path)
-    sources = [top]
-    if "extends" in top.data and isinstance(top.data["extends"], str):
-        base = _read(path.parent / top.data["extends"])
-        sources.append(base)
-        stray = set(top.data) - _OVERLAY_KEYS
-        if stray:
-            raise ChecklistError(
-                [
-                    _problem(
-                        sources,
-                        (key,),
-                        "an overlay cannot bring this",
-                        "use [override.ID], or write it in the base",
-                    )
-                    for key in stray
-                ]
-            )
-        data = _overlaid(base.data, top.data)
+    sources = [_read(path)]
+    top = sources[0].data
+    found: list[Found] = []
+    if isinstance(extends := top.get("extends"), str) and extends:
+        sources.append(_read(path.parent / extends))
+        base = sources[1].data
+        for key in sorted(set(top) - _OVERLAY_KEYS):
+            found.append(((key,), "an overlay cannot bring this", "use [override.ID], or write it in the base"))
+        if base.get("extends"):
+            found.append((("extends",), f"{extends} extends another file itself", "extend that one"))
+        data = _overlaid(base, {key: value for key, value in top.items() if key in _OVERLAY_KEYS})
     else:
-        data = top.data
-    checklist = _converted(data, sources)
-    problems = [_problem(sources, *found) for found in broken_rules(checklist)]
-    if not problems:
-        checklist = _overridden(checklist)
-        for place, item in _places(checklist):
-            for below, message, mend in item_problems(item, checklist) if item_problems else ():
-                problems.append(_problem(sources, _origin(checklist, item, place, below), message, mend))
-    if problems:
-        raise ChecklistError(problems)
+        data = top
+    for source in sources:
+        if isinstance(version := source.data.get("schema"), int) and version > SCHEMA:
+            # Whatever else looks wrong may be right there.
+            newer = f"written for a newer tminus (schema {version}; this one reads up to {SCHEMA})"
+            raise ChecklistError([_problem([source], ("schema",), newer, "update tminus")])
+    checklist = _judged(data, found, item_problems)
+    if checklist is None or found:
+        raise ChecklistError([_problem(sources, *one) for one in dict.fromkeys(found)])
     digest = hashlib.sha256(b"\0".join(source.raw for source in sources)).hexdigest()
     return Loaded(checklist=checklist, path=path, sha256=digest)
+
+
+def _judged(data: dict[str, Any], found: list[Found], item_problems: ItemProblems | None) -> Checklist | None:
+    """The checklist in DATA with its overrides applied, and all that is wrong with it added to FOUND.
+
+    Where a place does not fit the schema, a stand-in takes it, so that the rules can judge all the others.
+    """
+    places: list[KeyPath] = []
+    try:
+        checklist = msgspec.convert(data, Checklist)
+    except (msgspec.ValidationError, RecursionError) as error:
+        for mistake in mistakes(data):
+            found.append((mistake.path, mistake.message, mistake.mend))
+            places.append(mistake.place)
+        if (stood_in := _stood_in(data)) is None:
+            # The schema is generated from the same classes; should it ever be milder, the error still stands.
+            found.extend([] if places else [((), str(error), "")])
+            return None
+        checklist = stood_in
+    changed = overridden(checklist)
+    wrong = [(origin(checklist, path), message, mend) for path, message, mend in broken_rules(changed)]
+    wrong += override_problems(checklist)
+    for place, item in items_with_places(changed):
+        for below, message, mend in item_problems(item, changed) if item_problems else ():
+            wrong.append((origin(checklist, (*place, *below)), message, mend))
+    found.extend(one for one in wrong if not _said_already(one[0], places))
+    return changed
+
+
+def _stood_in(data: dict[str, Any]) -> Checklist | None:
+    for _ in range(4):  # a misspelled key that is put right may hold a wrong value in its turn
+        again = list(mistakes(data))
+        for mistake in again:
+            if mistake.allowed:
+                data = renamed(data, mistake.place, mistake.allowed)
+        data = mended(data, [mistake.place for mistake in again if not mistake.allowed])
+        try:
+            return msgspec.convert(data, Checklist)
+        except msgspec.ValidationError:
+            continue
+    return None
+
+
+def _said_already(path: KeyPath, places: list[KeyPath]) -> bool:
+    return any(path[: len(place)] == place for place in places)
 
 
 def _read(path: Path) -> _Source:
@@ -113,78 +152,31 @@ def _read(path: Path) -> _Source:
             f"not TOML: {str(error).partition(' (at ')[0]}",
             "mend the line; nothing below it was read",
         )
-    raise ChecklistError([Problem(file=path.name, line=line, path="", message=message, mend=mend)])
+    except (ValueError, RecursionError) as error:
+        line, message, mend = 0, f"not TOML: {error or 'nested too deep'}", "mend the file; nothing of it was read"
+    raise ChecklistError([Problem(file=path.name, line=line, path="", message=clean(message), mend=mend)])
 
 
 def _overlaid(base: dict[str, Any], top: dict[str, Any]) -> dict[str, Any]:
     merged = base | {key: value for key, value in top.items() if key not in ("targets", "metrics", "override")}
     for key in ("targets", "metrics", "override"):
-        merged[key] = base.get(key, {}) | top.get(key, {})
+        under, over = base.get(key, {}), top.get(key, {})
+        # What is no table is a mistake, and must stay in sight.
+        merged[key] = under | over if isinstance(under, dict) and isinstance(over, dict) else (over or under)
     return merged
-
-
-def _converted(data: dict[str, Any], sources: list[_Source]) -> Checklist:
-    try:
-        return msgspec.convert(data, Checklist)
-    except msgspec.ValidationError as error:
-        problems = [_problem(sources, *found) for found in mistakes(data)]
-        # The schema is generated from the same classes; should it ever be milder, the first error still stands.
-        raise ChecklistError(problems or [_problem(sources, (), str(error), "")]) from error
-
-
-def _overridden(checklist: Checklist) -> Checklist:
-    phases = [
-        msgspec.structs.replace(
-            phase,
-            step=[
-                msgspec.structs.replace(
-                    step, item=[_changed(item, checklist.override.get(item.id)) for item in step.item]
-                )
-                for step in phase.step
-            ],
-        )
-        for phase in checklist.phase
-    ]
-    gates = [_changed(gate, checklist.override.get(gate.id)) for gate in checklist.gate]
-    return msgspec.structs.replace(checklist, phase=phases, gate=gates)
-
-
-def _changed(thing: T, override: Override | None) -> T:
-    if override is None:
-        return thing
-    changes = {
-        field: value
-        for field in override.__struct_fields__
-        if (value := getattr(override, field)) is not None and field in thing.__struct_fields__
-    }
-    return msgspec.structs.replace(thing, **changes)
-
-
-def _places(checklist: Checklist) -> Iterable[tuple[KeyPath, Item]]:
-    for p, phase in enumerate(checklist.phase):
-        for s, step in enumerate(phase.step):
-            for i, item in enumerate(step.item):
-                yield ("phase", p, "step", s, "item", i), item
-
-
-def _origin(checklist: Checklist, item: Item, place: KeyPath, below: KeyPath) -> KeyPath:
-    override = checklist.override.get(item.id)
-    said = (
-        override is not None and below and getattr(override, "with_" if below[0] == "with" else str(below[0]), None)
-    )
-    return ("override", item.id, *below) if said else (*place, *below)
 
 
 def _problem(sources: list[_Source], path: KeyPath, message: str, mend: str) -> Problem:
     from state.locate import line_of, locate
 
     source = next((s for s in sources if _has(s.data, path)), sources[-1])
+    safe = Redactor()
     return Problem(
         file=source.path.name,
         line=line_of(locate(source.raw), path),
-        path=dotted(path),
-        message=message,
-        mend=mend,
+        path=clean(dotted(path)),
+        message=safe(clean(message)),
+        mend=safe(clean(mend)),
     )
 
 

@@ -43,7 +43,7 @@ def parse(text: str) -> tuple[RunState, list[Event]]:
     """
     try:
         data = tomllib.loads(text)
-    except tomllib.TOMLDecodeError as error:
+    except (ValueError, RecursionError) as error:
         raise RecordError(f"not TOML, or cut short: {error}") from error
     schema = data.get("schema")
     if isinstance(schema, int) and schema > SCHEMA:
@@ -58,7 +58,7 @@ def parse(text: str) -> tuple[RunState, list[Event]]:
         raise RecordError("changed after it was written: the seal does not fit the text")
     try:
         state = replay(events)
-    except (UnknownEvent, KeyError, ValueError) as error:
+    except (UnknownEvent, KeyError, ValueError, TypeError, AttributeError) as error:
         raise RecordError(f"an event cannot be replayed: {error}") from error
     tables = {key: value for key, value in data.items() if key not in ("schema", "journal", "seal")}
     if (table := _differs(tables, projection(state))) is not None:
@@ -68,7 +68,9 @@ def parse(text: str) -> tuple[RunState, list[Event]]:
 
 def _events(data: dict[str, Any]) -> list[Event]:
     try:
-        events = msgspec.convert(data.get("journal", {}).get("events"), list[Event])
+        events = msgspec.convert(data["journal"]["events"], list[Event])
+    except (KeyError, TypeError) as error:
+        raise RecordError("it holds no journal") from error
     except msgspec.ValidationError as error:
         raise RecordError(f"the journal cannot be read: {error}") from error
     before: Event | None = None

@@ -8,6 +8,7 @@ the record already has are passed over, and a last line that was cut off was nev
 
 from __future__ import annotations
 
+import contextlib
 import fcntl
 import hashlib
 import os
@@ -16,8 +17,8 @@ from pathlib import Path
 
 import msgspec
 
-from state.durable import fsync_folder, write_all, write_atomically
-from state.events import BrokenChain, Event, chained, follow
+from state.durable import fsync_folder, remove_partials, write_all, write_atomically
+from state.events import BrokenChain, Event, chained, follow, plain
 from state.record import RecordError, event_line, parse, render
 from state.run import RunState, UnknownEvent, apply
 
@@ -38,9 +39,8 @@ class RecordFile:
         self.path = path
         self.wal_path = path.with_name(path.name + ".wal")
         self._wal_size = 0
-        self._wal = os.open(self.wal_path, os.O_RDWR | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC, 0o600)
+        self._wal = _locked(self.wal_path, path.name)
         try:
-            self._lock()
             self.state, events = self._read()
         except BaseException:
             os.close(self._wal)
@@ -49,22 +49,29 @@ class RecordFile:
         self._saved = -1 if self._wal_size else len(self._lines)
 
     def append(self, event: Event) -> Event:
-        """Chain EVENT to the last one and make it durable. Returns it as it was written.
+        """Chain EVENT to the last one and make it durable. Returns it as it was written: cleaned, as plain data.
 
-        Raises OSError when the disk refuses; the event then did not happen, and the log is as it was before.
+        Raises OSError when the disk refuses, and ValueError for an event that could not be read back or that
+        makes no sense; it then did not happen, and the log is as it was before.
         """
-        event = chained(self.state.last, event)
-        state = apply(self.state, event)
-        size = self._wal_size
+        event = plain(chained(self.state.last, event))
         try:
-            write_all(self._wal, _wal_line(event))
+            line, state = event_line(event), apply(self.state, event)
+        except (UnknownEvent, KeyError, TypeError, AttributeError) as error:
+            raise ValueError(f"an event of the kind {event.kind!r} that makes no sense: {error!r}") from error
+        logged = _wal_line(event)
+        if os.fstat(self._wal).st_size != self._wal_size:  # litter of an append that failed, and could not tidy up
+            os.ftruncate(self._wal, self._wal_size)
+        try:
+            write_all(self._wal, logged)
             os.fsync(self._wal)
         except OSError:
-            os.ftruncate(self._wal, size)
+            with contextlib.suppress(OSError):
+                os.ftruncate(self._wal, self._wal_size)
             raise
-        self._wal_size = os.fstat(self._wal).st_size
+        self._wal_size += len(logged)
         self.state = state
-        self._lines.append(event_line(event))
+        self._lines.append(line)
         return event
 
     @property
@@ -104,12 +111,6 @@ class RecordFile:
         finally:
             os.close(self._wal)
 
-    def _lock(self) -> None:
-        try:
-            fcntl.flock(self._wal, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError as error:
-            raise RecordBusy(f"{self.path.name} is open in another engine") from error
-
     def _read(self) -> tuple[RunState, list[Event]]:
         state, events = (RunState(), list[Event]())
         if self.path.exists():
@@ -123,12 +124,12 @@ class RecordFile:
             try:
                 follow(state.last, event)
                 state = apply(state, event)
-            except (BrokenChain, UnknownEvent) as error:
+            except (BrokenChain, UnknownEvent, KeyError, ValueError, TypeError, AttributeError) as error:
                 raise RecordError(f"{self.wal_path.name} does not follow {self.path.name}: {error}") from error
             events.append(event)
-        if not self.path.exists():
-            # The name itself must survive a crash before the first event is acknowledged.
-            fsync_folder(self.path.parent)
+        remove_partials(self.path)  # of a writer that was killed: we hold the lock, so nobody is at it
+        # The log's own name must survive a crash before the first event is acknowledged.
+        fsync_folder(self.path.parent)
         os.ftruncate(self._wal, good)
         self._wal_size = good
         return state, events
@@ -146,6 +147,23 @@ def read_record(path: Path) -> tuple[RunState, list[Event]]:
         raise RecordError(f"{path.name}: {error}") from error
 
 
+def _locked(wal_path: Path, name: str) -> int:
+    """A handle on the log that nobody else has. Raises RecordBusy, or OSError."""
+    while True:
+        handle = os.open(wal_path, os.O_RDWR | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC, 0o600)
+        try:
+            fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            # The one before may have taken the log away between our open and our lock: then we hold a file that
+            # has no name, and another could hold one that has.
+            with contextlib.suppress(FileNotFoundError):
+                if os.path.samestat(os.fstat(handle), wal_path.stat()):
+                    return handle
+            os.close(handle)
+        except BlockingIOError as error:
+            os.close(handle)
+            raise RecordBusy(f"{name} is open in another engine") from error
+
+
 def _wal_line(event: Event) -> bytes:
     body = msgspec.json.encode(event)
     return hashlib.sha256(body).hexdigest()[:16].encode() + b" " + body + b"\n"
@@ -153,22 +171,21 @@ def _wal_line(event: Event) -> bytes:
 
 def _read_wal(raw: bytes, name: str) -> tuple[list[Event], int]:
     """The events of a log and the length of its sound part. Only a last line without its end may be unsound."""
+    *lines, rest = raw.split(b"\n")  # not splitlines: a byte that became a carriage return ends no line
     events: list[Event] = []
-    at = 0
-    for line in raw.splitlines(keepends=True):
+    for line in lines:
         event = _wal_event(line)
-        if event is None:
-            if line.endswith(b"\n"):  # whole, so it was acknowledged: an append that was cut off has no end
-                raise RecordError(f"{name}: line {len(events) + 1} was changed after it was written")
-            break
+        if event is None:  # whole, so it was acknowledged: an append that was cut off has no end
+            raise RecordError(f"{name}: line {len(events) + 1} was changed after it was written")
         events.append(event)
-        at += len(line)
-    return events, at
+    if _wal_event(rest[:-1]) is not None:  # whole but for its end, which is another byte now
+        raise RecordError(f"{name}: the end of line {len(events) + 1} was changed after it was written")
+    return events, len(raw) - len(rest)
 
 
 def _wal_event(line: bytes) -> Event | None:
-    check, _, body = line.rstrip(b"\n").partition(b" ")
-    if not line.endswith(b"\n") or hashlib.sha256(body).hexdigest()[:16].encode() != check:
+    check, _, body = line.partition(b" ")
+    if hashlib.sha256(body).hexdigest()[:16].encode() != check:
         return None
     try:
         return msgspec.json.decode(body, type=Event)

@@ -11,14 +11,20 @@ import msgspec
 MASK = "•••"
 _SHORTEST = 6  # a shorter secret would mask half of every sentence
 
-# Bounded at their beginnings: an open repetition there costs the square of a long word.
-_URL_PASSWORD = re.compile(r"([a-z][a-z0-9+.\-]{0,30}://[^\s:/@]*):([^\s@/]+)@", re.IGNORECASE)
+# Bounded throughout: a hostile line of a megabyte costs no more than its length. A password may hold "/" and "@"
+# unencoded, so it ends at the last "@" of the word; where the text was cut (`shorten`), at the cut.
+_URL_PASSWORD = re.compile(
+    r"\b([a-z][a-z0-9+.\-]{0,30}://[^\s:/@]{0,200}):(?:[^\s\"<>]{0,2000}@|[^\s\"<>]{0,2000}(?=… \(\+))", re.IGNORECASE
+)
+_URL_TOKEN = re.compile(r"\b(https?://)[^\s:/@?#]{1,500}@", re.IGNORECASE)
 _ASSIGNED = re.compile(
-    r"(?P<key>(?:password|passwd|pwd|secret|token|api[_\-]?key|authorization|cookie)\b[\"']?\s*[=:]\s*)"
-    r"(?P<scheme>(?:bearer|basic)\s+)?(?P<quote>[\"']?)(?P<value>[^\s\"'&,;]{4,})",
+    r"(?P<key>\b[\w.\-]{0,60}(?:password|passwd|passphrase|pwd|secret|token|credentials?|authorization|cookie"
+    r"|(?:api|secret|private|access|encryption|signing)[_\-]?key)\b[\"']?\s{0,20}[=:]\s{0,20})"
+    r"(?P<scheme>(?:bearer|basic)\s+)?(?:\"(?P<double>[^\"]{1,2000})|'(?P<single>[^']{1,2000})|(?P<bare>[^\s\"'&;]{4,2000}))",
     re.IGNORECASE,
 )
-_BEARER = re.compile(r"\b(bearer|basic)\s+[A-Za-z0-9._~+/=\-]{8,}", re.IGNORECASE)
+_BEARER = re.compile(r"\b(bearer|basic)\s{1,20}[A-Za-z0-9._~+/=\-]{8,}", re.IGNORECASE)
+_CUT = "… (+"
 
 
 class Redactor(msgspec.Struct, frozen=True):
@@ -43,6 +49,7 @@ class Redactor(msgspec.Struct, frozen=True):
                 except ValueError:
                     continue
                 known |= {password, unquote(password)}
+            known |= {found["double"] or found["single"] or found["bare"] for found in _ASSIGNED.finditer(value)}
         known |= {quote(value, safe="") for value in known} | {quote_plus(value) for value in known}
         return cls(tuple(sorted((s for s in known if len(s) >= _SHORTEST), key=len, reverse=True)))
 
@@ -54,9 +61,12 @@ class Redactor(msgspec.Struct, frozen=True):
         """
         for secret in self.secrets:
             text = text.replace(secret, MASK)
+            if _CUT in text:
+                text = _without_beginning(secret, text)
         text = _URL_PASSWORD.sub(rf"\1:{MASK}@", text)
         text = _BEARER.sub(rf"\1 {MASK}", text)
-        return _ASSIGNED.sub(rf"\g<key>\g<scheme>\g<quote>{MASK}", text)
+        text = _URL_TOKEN.sub(rf"\1{MASK}@", text)
+        return _ASSIGNED.sub(_masked, text)
 
     def tree(self, value: object) -> object:
         """VALUE with every string inside it redacted: keys, lists and tables alike."""
@@ -67,3 +77,15 @@ class Redactor(msgspec.Struct, frozen=True):
         if isinstance(value, list | tuple):
             return [self.tree(item) for item in value]
         return value
+
+
+def _masked(found: re.Match[str]) -> str:
+    quote = '"' if found["double"] else "'" if found["single"] else ""
+    return f"{found['key']}{found['scheme'] or ''}{quote}{MASK}"
+
+
+def _without_beginning(secret: str, text: str) -> str:
+    """TEXT without the beginning of SECRET where the text was cut in the middle of it."""
+    for length in range(len(secret) - 1, 2, -1):
+        text = text.replace(secret[:length] + _CUT, MASK + _CUT)
+    return text

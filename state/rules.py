@@ -7,12 +7,14 @@ from collections.abc import Iterator
 from typing import Any
 
 from state.definition import Checklist, Gate
+from state.durations import parse_duration
 from state.problems import KeyPath
 from state.schema import did_you_mean
 from state.targets import references
 
 Found = tuple[KeyPath, str, str]
 
+_URL_PASSWORD = re.compile(r"[a-z][a-z0-9+.\-]{0,30}://[^\s:/@]{0,200}:[^\s/@]{1,500}@", re.IGNORECASE)
 _ENV = re.compile(r"\$\{env:[A-Za-z_][A-Za-z0-9_]*\}")
 
 
@@ -22,8 +24,9 @@ def broken_rules(checklist: Checklist) -> Iterator[Found]:
     yield from _items(checklist)
     for index, gate in enumerate(checklist.gate):
         yield from _gate(checklist, gate, ("gate", index))
+    yield from _order(checklist)
     yield from _references(checklist)
-    yield from _overrides(checklist)
+    yield from _secrets(checklist)
 
 
 def _ids(checklist: Checklist) -> Iterator[Found]:
@@ -72,8 +75,6 @@ def _items(checklist: Checklist) -> Iterator[Found]:
                             f"no item {need!r}",
                             did_you_mean(need, list(checklist.items)),
                         )
-                    elif need == item.id:
-                        yield (*path, "needs", n), "an item cannot wait for itself", "take it out"
 
 
 def _gate(checklist: Checklist, gate: Gate, path: KeyPath) -> Iterator[Found]:
@@ -81,6 +82,9 @@ def _gate(checklist: Checklist, gate: Gate, path: KeyPath) -> Iterator[Found]:
         item_id = getattr(gate, key)
         if item_id is not None and item_id not in checklist.items:
             yield (*path, key), f"no item {item_id!r}", did_you_mean(item_id, list(checklist.items))
+    for key, value in (("for", gate.for_), ("over", gate.over), ("interval", gate.interval)):
+        if _zero(value):
+            yield (*path, key), f"{value} is no time at all", "write how long"
     if gate.mode == "sustained" and not gate.for_:
         yield path, "a sustained gate does not say how long", 'add for = "15m"'
     if gate.mode == "window" and not gate.over:
@@ -102,15 +106,13 @@ def _gate(checklist: Checklist, gate: Gate, path: KeyPath) -> Iterator[Found]:
 def _references(checklist: Checklist) -> Iterator[Found]:
     known = sorted(checklist.targets)
     for name, target in checklist.targets.items():
-        if isinstance(target, str):
-            for reference in references(_ENV.sub("", target)):
-                yield ("targets", name), f"${{{reference}}} in a target", "write the value, or ${env:NAME}"
+        for where, text in _texts(target, ("targets", name)):
+            for reference in references(_ENV.sub("", text)):
+                yield where, f"${{{reference}}} in a target", "write the value, or ${env:NAME}"
     places: list[tuple[KeyPath, Any]] = [(("metrics", key), table) for key, table in checklist.metrics.items()]
     for p, phase in enumerate(checklist.phase):
         for s, step in enumerate(phase.step):
             places += [(("phase", p, "step", s, "item", i, "with"), item.with_) for i, item in enumerate(step.item)]
-    for item_id, override in checklist.override.items():
-        places.append((("override", item_id, "with"), override.with_ or {}))
     for path, value in places:
         for where, reference in _walk(value, path):
             if reference.startswith("env:"):
@@ -123,20 +125,70 @@ def _references(checklist: Checklist) -> Iterator[Found]:
                 yield where, f"no target {reference!r}", did_you_mean(reference, known)
 
 
-def _overrides(checklist: Checklist) -> Iterator[Found]:
-    known = [*checklist.items, *checklist.gates]
-    for name in checklist.override:
-        if name not in known:
-            yield ("override", name), f"no item or gate {name!r}", did_you_mean(name, known)
+def _zero(value: str | None) -> bool:
+    return value is not None and parse_duration(value) == 0
+
+
+def _order(checklist: Checklist) -> Iterator[Found]:
+    """Waits that can never end: for itself, in a circle, or for what comes later."""
+    place = {item.id: (p, n) for p, phase in enumerate(checklist.phase) for n, item in enumerate(phase.items)}
+    for p, phase in enumerate(checklist.phase):
+        if not phase.items:
+            yield ("phase", p), "there is nothing in it to settle", "write an item, or take the phase out"
+        for s, step in enumerate(phase.step):
+            for i, item in enumerate(step.item):
+                for n, need in enumerate(item.needs):
+                    path: KeyPath = ("phase", p, "step", s, "item", i, "needs", n)
+                    if need == item.id:
+                        yield path, "an item cannot wait for itself", "take it out"
+                    elif need in place and (
+                        place[need][0] > p or (phase.mode == "read-do" and place[need] > place[item.id])
+                    ):
+                        yield (
+                            path,
+                            f"{need!r} comes later, so it would wait for ever",
+                            "take it out, or move the item",
+                        )
+                    elif need in place and item.id in _needed_by(checklist, need):
+                        yield path, f"{need!r} waits for this item in its turn", "take one of the two out"
+
+
+def _needed_by(checklist: Checklist, item_id: str) -> set[str]:
+    """Every item that ITEM_ID waits for, directly or not."""
+    found: set[str] = set()
+    ahead = [item_id]
+    while ahead:
+        item = checklist.items.get(ahead.pop())
+        fresh = set(item.needs) - found if item else set()
+        found |= fresh
+        ahead += fresh
+    return found
 
 
 def _walk(value: Any, path: KeyPath) -> Iterator[tuple[KeyPath, str]]:
+    for where, text in _texts(value, path):
+        for reference in references(text):
+            yield where, reference
+
+
+def _secrets(checklist: Checklist) -> Iterator[Found]:
+    places: list[tuple[KeyPath, Any]] = [(("targets",), checklist.targets), (("metrics",), checklist.metrics)]
+    for p, phase in enumerate(checklist.phase):
+        for s, step in enumerate(phase.step):
+            places += [(("phase", p, "step", s, "item", i, "with"), item.with_) for i, item in enumerate(step.item)]
+    for path, value in places:
+        for where, text in _texts(value, path):
+            if _URL_PASSWORD.search(_ENV.sub("", text)):
+                yield where, "a password in the file", "put it in the environment, and write ${env:NAME} in [targets]"
+
+
+def _texts(value: Any, path: KeyPath) -> Iterator[tuple[KeyPath, str]]:
+    """Every string in VALUE, with its key path."""
     if isinstance(value, str):
-        for reference in references(value):
-            yield path, reference
+        yield path, value
     elif isinstance(value, dict):
         for key, item in value.items():
-            yield from _walk(item, (*path, key))
+            yield from _texts(item, (*path, key))
     elif isinstance(value, list):
         for index, item in enumerate(value):
-            yield from _walk(item, (*path, index))
+            yield from _texts(item, (*path, index))

@@ -152,7 +152,7 @@ def _check_finished(state: RunState, event: Event) -> RunState:
     outcome = outcome_of(event)
     before = state.item(event.item)
     changes: dict[str, Any] = {}
-    if before.mark is Mark.WAIVED and before.waiver_evidence and before.waiver_evidence != verdict_key(outcome):
+    if before.mark is Mark.WAIVED and before.waiver_evidence != verdict_key(outcome):
         # The waiver was for what was seen then; this is something else.
         changes = {"mark": Mark.OPEN, "confirmations": (), "reason": "", "waiver_until": "", "waiver_evidence": ""}
     elif before.mark is Mark.CONFIRMED and outcome.verdict is not Verdict.PASS:
@@ -170,6 +170,9 @@ def _check_finished(state: RunState, event: Event) -> RunState:
 
 def _mark(state: RunState, event: Event) -> RunState:
     mark = Mark(event.to)
+    until = str(event.data.get("until", ""))
+    if until and datetime.fromisoformat(until).tzinfo is None:
+        raise ValueError(f"a waiver until {until!r}: say in which time zone")
     seen = str(event.data.get("evidence", ""))
     said = Confirmation(actor=event.actor, uid=event.uid, utc=event.utc, evidence=seen)
     before = state.item(event.item)
@@ -188,7 +191,7 @@ def _mark(state: RunState, event: Event) -> RunState:
         reason=event.reason,
         value=str(event.data.get("value", before.value)),
         marked_at=event.utc,
-        waiver_until=str(event.data.get("until", "")) if mark is Mark.WAIVED else "",
+        waiver_until=until if mark is Mark.WAIVED else "",
         waiver_evidence=str(event.data.get("waives", "")) if mark is Mark.WAIVED else "",
     )
 
@@ -272,5 +275,8 @@ def outcome_of(event: Event) -> Outcome:
 
 
 def verdict_key(outcome: Outcome | None) -> str:
-    """What a waiver is bound to: the verdict and what was expected, not the passing numbers around them."""
-    return f"{outcome.verdict}: {outcome.expected}" if outcome else ""
+    """What a waiver is bound to: the verdict, what was expected, and what was seen instead.
+
+    What was seen is part of it: who waives one row that differs did not waive a thousand.
+    """
+    return f"{outcome.verdict}: {outcome.expected} / {outcome.actual}" if outcome else ""

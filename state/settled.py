@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from datetime import datetime
 from enum import StrEnum
 
 import msgspec
 
 from state.definition import Checklist, Gate, Item, Phase
-from state.run import ItemState, RunState, verdict_key
-from state.verdicts import Mark, Verdict
+from state.run import GateRecord, ItemState, RunState, verdict_key
+from state.verdicts import SHORTEST_REASON, Mark, Verdict
 
 
 def why_open(item: Item, state: ItemState, now: datetime) -> str:
@@ -26,6 +26,8 @@ def why_open(item: Item, state: ItemState, now: datetime) -> str:
         return "interrupted: run it again"
     if state.mark is Mark.FAILED:
         return f"marked failed: {state.reason}"
+    if state.mark.needs_reason and len(state.reason.strip()) < SHORTEST_REASON:
+        return f"{state.mark} without a reason"
     if state.mark is Mark.NOT_APPLICABLE or (state.mark is Mark.SKIPPED and not item.critical):
         return ""
     if state.mark is Mark.SKIPPED:
@@ -44,8 +46,10 @@ def shown_verdict(item: Item, state: ItemState, now: datetime) -> Verdict | None
     """The verdict as it counts at NOW: stale when the evidence is too old; None when nobody looked yet."""
     if state.outcome is None:
         return None
-    # What a person confirmed while it was fresh does not grow stale behind their back.
-    at = datetime.fromisoformat(state.marked_at) if state.mark is Mark.CONFIRMED and item.needs_human else now
+    # What a person confirmed while it was fresh does not grow stale behind their back; a look since then does.
+    at = now
+    if state.mark is Mark.CONFIRMED and item.needs_human and state.marked_at >= state.finished_at:
+        at = datetime.fromisoformat(state.marked_at)
     return state.outcome.as_seen_at(at, item.fresh_seconds)
 
 
@@ -70,7 +74,11 @@ def _why_human_is_open(item: Item, state: ItemState) -> str:
         return ""
     if state.mark is not Mark.CONFIRMED:
         return "not confirmed yet"
-    if item.pair and len({said.uid for said in state.confirmations}) < 2:
+    # A mark from before there was anything to see is no mark on what a check saw.
+    people = {said.uid for said in state.confirmations if said.evidence or not item.needs_check}
+    if not people:
+        return "confirmed before there was anything to see: confirm again"
+    if item.pair and len(people) < 2:
         return "waits for a second person"
     return ""
 
@@ -128,7 +136,10 @@ def standing(checklist: Checklist, run: RunState, lights: Mapping[str, GateLight
     phase = current_phase(checklist, run)
     gates = list(_gate_blockers(checklist, run, lights))
     holds = [Blocker("hold", str(hold.id), f"{hold.actor}: {hold.reason}") for hold in run.open_holds]
-    items = [Blocker("item", item.id, why) for item in phase.items if (why := why_open(item, run.item(item.id), now))]
+    items = [
+        *_blockers(_without_age(_passed(checklist, run, phase)), run, now),
+        *_blockers(phase.items, run, now),
+    ]
     blockers = (*(b for _, b in gates), *holds, *items)
     if run.rollback_decided or any(then == "rollback" for then, _ in gates):
         return Standing(Go.ROLL_BACK, phase.id, blockers)
@@ -139,13 +150,30 @@ def standing(checklist: Checklist, run: RunState, lights: Mapping[str, GateLight
     return Standing(Go.GO, phase.id)
 
 
+def _blockers(items: Iterable[Item], run: RunState, now: datetime) -> Iterator[Blocker]:
+    for item in items:
+        if why := why_open(item, run.item(item.id), now):
+            yield Blocker("item", item.id, why)
+
+
+def _passed(checklist: Checklist, run: RunState, current: Phase) -> Iterator[Item]:
+    for phase in checklist.phase:
+        if phase.branch == current.branch and phase.id in run.gone and phase is not current:
+            yield from phase.items
+
+
+def _without_age(items: Iterable[Item]) -> Iterator[Item]:
+    # What was settled when its pause point was passed may grow old; it may not turn out wrong.
+    return (msgspec.structs.replace(item, fresh_for=None) for item in items)
+
+
 def _gate_blockers(
     checklist: Checklist, run: RunState, lights: Mapping[str, GateLight]
 ) -> Iterator[tuple[str, Blocker]]:
     """(what the gate demands, the blocker) for every armed gate that is not clear. No light at all is no sight."""
     for gate in checklist.gate:
-        record = run.gates.get(gate.id)
-        if record is None or not record.armed:
+        record = run.gates.get(gate.id, GateRecord(armed=gate.arm_at is None))
+        if not record.armed:
             continue
         light = lights.get(gate.id, GateLight(gate.id, "unknown", "no data yet"))
         if record.state == "tripped" and record.decision not in ("continue", "extend"):

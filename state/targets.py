@@ -65,14 +65,23 @@ def resolve(targets: Mapping[str, Target], environ: Mapping[str, str]) -> Target
     missing: dict[str, str] = {}
     secrets: list[str] = []
     for name, target in targets.items():
-        value = target
-        for reference in references(target) if isinstance(target, str) else ():
-            variable = reference.removeprefix("env:")
-            if not environ.get(variable):
-                missing[name] = variable
-                break
-            secrets.append(environ[variable])
-            value = str(value).replace("${" + reference + "}", environ[variable])
+        variables = [reference.removeprefix("env:") for text in _texts(target) for reference in references(text)]
+        secrets += [environ[variable] for variable in variables if environ.get(variable)]
+        if lacking := [variable for variable in variables if not environ.get(variable)]:
+            missing[name] = lacking[0]
+        elif isinstance(target, str):
+            values[name] = _from_environment(target, environ)
+        elif isinstance(target, list):
+            values[name] = [_from_environment(text, environ) for text in target]
         else:
-            values[name] = value
+            values[name] = target
     return Targets(values, missing, tuple(secrets))
+
+
+def _texts(target: Target) -> list[str]:
+    return target if isinstance(target, list) else [target] if isinstance(target, str) else []
+
+
+def _from_environment(text: str, environ: Mapping[str, str]) -> str:
+    # In one go, so that a value that happens to hold "${…}" is not read again.
+    return _REFERENCE.sub(lambda match: environ[match[1].removeprefix("env:")], text)

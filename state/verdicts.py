@@ -59,6 +59,7 @@ class Mark(StrEnum):
         return self in (Mark.FAILED, Mark.SKIPPED, Mark.WAIVED, Mark.NOT_APPLICABLE)
 
 
+SHORTEST_REASON = 10  # characters
 EVIDENCE_ENTRIES = 40
 EVIDENCE_CHARS = 600
 
@@ -134,7 +135,12 @@ class Outcome(msgspec.Struct, frozen=True, kw_only=True):
         return hashlib.sha256(msgspec.json.encode(self, order="deterministic")).hexdigest()[:16]
 
     def as_seen_at(self, now: datetime, fresh_for: float | None) -> Verdict:
-        """The verdict at NOW: `STALE` when it was seen more than FRESH_FOR seconds ago or in the future."""
+        """The verdict at NOW: `STALE` when it was seen more than FRESH_FOR seconds ago or in the future.
+
+        A moment without a time zone is nobody knows when: `STALE` too.
+        """
+        if self.observed_at.tzinfo is None:
+            return Verdict.STALE
         age = (now - self.observed_at).total_seconds()
         if fresh_for is not None and not -1.0 <= age <= fresh_for:
             return Verdict.STALE
