@@ -1,4 +1,4 @@
-"""`python -m rehearsal`: set the practice stage, and give it orders. Exit code 0 done, 1 refused or failed."""
+"""`python -m rehearsal`: set the practice stage, and give it orders. Exit 0 done, 1 refused or failed."""
 
 import argparse
 import json
@@ -17,7 +17,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     given = _parser().parse_args(argv)
     try:
         return _run(given)
-    except (StageError, NotRunning, OSError) as error:
+    except (StageError, NotRunning, OSError, ValueError) as error:
         print(f"{error}", file=sys.stderr)
         return 1
 
@@ -132,6 +132,7 @@ if __name__ == "__main__":
         raise KeyboardInterrupt
 
     if "serve" not in sys.argv[1:2]:
-        signal.signal(signal.SIGTERM, _terminated)
-        signal.signal(signal.SIGHUP, _terminated)
+        # Ctrl+C too: a shell starts a job in the background with it ignored.
+        for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+            signal.signal(number, _terminated)
     sys.exit(main())

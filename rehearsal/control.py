@@ -1,4 +1,4 @@
-"""Where the files of a stage are, and how its supervisor is given orders: one JSON line, one JSON line back."""
+"""Where the files of a stage are, and how its supervisor is given orders: a JSON line each way."""
 
 import json
 import os
@@ -94,7 +94,7 @@ def database_in_use(layout: Layout) -> str:
 
 @contextmanager
 def _short(layout: Layout) -> Iterator[str]:
-    """A path to the socket that fits into the 107 bytes a socket's address has, however deep the folder is."""
+    """A path to the socket that fits into a socket's address (107 bytes), however deep the folder is."""
     folder = os.open(layout.run, os.O_RDONLY | os.O_DIRECTORY)
     try:
         yield f"/proc/self/fd/{folder}/control"

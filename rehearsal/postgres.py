@@ -89,7 +89,9 @@ def start_postgres(
         _initdb(home, bin_dir, user, superuser_password)
     for _ in range(5):
         chosen = port or free_port()
-        process = _launch(home, bin_dir, user, chosen, fsync, run_file, settings or {})
+        process = _launch(
+            home, bin_dir, user, port=chosen, fsync=fsync, run_file=run_file, settings=settings or {}
+        )
         superuser_url = f"postgresql://{SUPERUSER}:{superuser_password}@127.0.0.1:{chosen}/postgres"
         if _answers(superuser_url, process):
             break
@@ -244,6 +246,7 @@ def _launch(
     home: Path,
     bin_dir: Path,
     user: As | None,
+    *,
     port: int,
     fsync: bool,
     run_file: Path | None,

@@ -4,8 +4,8 @@ Two nets, because either may tear:
 - the kernel sends a child a signal when the thread that started it ends (prctl PR_SET_PDEATHSIG), so a
   kill -9 of the parent leaves nothing running. It is asked for in the main thread alone: any other thread
   may end before the process does, and would take the child with it;
-- a run file names pid, start time and boot of each child. `sweep` ends what is still running by it. A pid that
-  was given to another process since has another start time and is left alone.
+- a run file names pid, start time and boot of each child. `sweep` ends what is still running by it. A pid
+  that was given to another process since has another start time and is left alone.
 """
 
 import ctypes
@@ -21,7 +21,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 
 PR_SET_PDEATHSIG = 1
-TOKEN = "REHEARSAL_RUN"  # in the environment of a child and of its children
+MARK = "REHEARSAL_RUN"  # in the environment of a child and of its children
 _prctl = ctypes.CDLL(None, use_errno=True).prctl
 # Children of this process: kept so that they are reaped, and not collected while they run.
 _children: dict[int, subprocess.Popen[bytes]] = {}
@@ -95,7 +95,7 @@ def spawn(
             stdout=output,
             stderr=subprocess.STDOUT,
             cwd=cwd,
-            env={**env, TOKEN: token},
+            env={**env, MARK: token},
             start_new_session=True,
             user=None if user is None else user.uid,
             group=None if user is None else user.gid,
@@ -140,7 +140,7 @@ def end(process: Running, *, first: signal.Signals = signal.SIGTERM, patience: f
 
 
 def _end_orphans(process: Running) -> None:
-    """End what is left of the group of a process that is gone: same group, and our token in its environment."""
+    """End what is left of the group of a process that is gone: same group, our mark in its environment."""
     if process.boot != boot_id():
         return
     for entry in Path("/proc").iterdir():
@@ -149,7 +149,7 @@ def _end_orphans(process: Running) -> None:
         pid = int(entry.name)
         try:
             ours = os.getpgid(pid) == process.pid and start_time(pid) is not None
-            if ours and f"{TOKEN}={process.token}".encode() in (entry / "environ").read_bytes().split(b"\0"):
+            if ours and f"{MARK}={process.token}".encode() in (entry / "environ").read_bytes().split(b"\0"):
                 os.kill(pid, signal.SIGKILL)
         except (ProcessLookupError, PermissionError, FileNotFoundError):
             continue

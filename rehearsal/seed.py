@@ -23,10 +23,41 @@ PASSWORD = "correct horse battery"  # noqa: S105 - of every seeded user: the sta
 HASH = "scrypt:4096:8:1"
 EPOCH = datetime(2025, 11, 1, 8, 0, tzinfo=UTC)
 FIRST = ("zoe", "björn", "amélie", "李雷", "søren", "nuria", "jiří", "hana", "οδυσσέας", "mai", "tom", "aino")
-WORDS = (
-    "texture mesh grass patch load-order ENB crash shader quest armour 光照 ярко naïve übersharp café façade "
-    'retexture 🏔️ dragon 🐉 script latency bashed plugin merge conflict 安定 snow lantern 🔥 "quoted" it\'s 100%'
-).split(" ")
+WORDS = [
+    "texture",
+    "mesh",
+    "grass",
+    "patch",
+    "load-order",
+    "ENB",
+    "crash",
+    "shader",
+    "quest",
+    "armour",
+    "光照",
+    "ярко",
+    "naïve",
+    "übersharp",
+    "café",
+    "façade",
+    "retexture",
+    "🏔️",
+    "dragon",
+    "🐉",
+    "script",
+    "latency",
+    "bashed",
+    "plugin",
+    "merge",
+    "conflict",
+    "安定",
+    "snow",
+    "lantern",
+    "🔥",
+    '"quoted"',
+    "it's",
+    "100%",
+]
 GAMES = ("Skyrim SE", "Skyrim AE", "Fallout 4", "Morrowind", "Oblivion", "ウィッチャー3")
 BIOS = (
     None,
@@ -159,7 +190,8 @@ def _sessions(dice: random.Random, users: int, count: int) -> Iterator[Row]:
 
 def _posts(dice: random.Random, users: int, count: int) -> Iterator[Row]:
     """About a third are posts, the others replies; ids have gaps, as after deletions."""
-    number, tops = 0, []
+    number = 0
+    tops: list[int] = []
     for position in range(count):
         number += 1 if dice.random() < 0.93 else dice.randint(2, 9)
         created = _moment(dice)
@@ -192,10 +224,7 @@ def _mod_lists(dice: random.Random, users: int, count: int) -> Iterator[Row]:
     number = 0
     for position in range(count):
         number += dice.choice((1, 1, 1, 4))
-        mods = [
-            {"name": _text(dice, 2), "size_mb": dice.randrange(1, 400_000) / 100}
-            for _ in range(dice.randint(0, 25))
-        ]
+        mods = [(_text(dice, 2), dice.randrange(1, 400_000)) for _ in range(dice.randint(0, 25))]
         created = _moment(dice)
         yield (
             number,
@@ -204,9 +233,9 @@ def _mod_lists(dice: random.Random, users: int, count: int) -> Iterator[Row]:
             dice.choice(GAMES),
             dice.choice((None, "", _text(dice, 30))),
             int(dice.random() < 0.9),
-            json.dumps(mods),
-            f"{sum(round(mod['size_mb'] * 100) for mod in mods) / 100:.2f}",
-            _maybe(dice, 0.8, "\n".join(mod["name"] for mod in mods).encode()),
+            json.dumps([{"name": name, "size_mb": size / 100} for name, size in mods]),
+            f"{sum(size for _, size in mods) / 100:.2f}",
+            _maybe(dice, 0.8, "\n".join(name for name, _ in mods).encode()),
             _stamp(created),
             _stamp(created + timedelta(hours=dice.randrange(500))),
         )

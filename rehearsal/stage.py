@@ -3,8 +3,8 @@
     with stage(Path("stage")) as s:
         httpx.get(f"{s.base_url}/healthz")
 
-The processes belong to a supervisor (`python -m rehearsal serve`), which takes orders while it runs. The stage
-ends with the process that set it, even by kill -9: the supervisor holds the other end of a pipe.
+The processes belong to a supervisor (`python -m rehearsal serve`), which takes orders while it runs. The
+stage ends with the process that set it, even by kill -9: the supervisor holds the other end of a pipe.
 """
 
 import json
@@ -14,7 +14,7 @@ import shutil
 import subprocess
 import sys
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import asdict, dataclass, fields
 from pathlib import Path
 from typing import Any
@@ -22,7 +22,7 @@ from typing import Any
 from rehearsal.control import Layout, NotRunning, ask
 from rehearsal.ports import free_port
 from rehearsal.postgres import Postgres, remove_home
-from rehearsal.processes import TOKEN, alive, read_run_file, spawn, sweep, wait_until, write_private
+from rehearsal.processes import MARK, alive, read_run_file, spawn, sweep, wait_until, write_private
 from rehearsal.seed import migrate, seed
 
 APP_SOURCE = Path(__file__).parent / "app"
@@ -88,10 +88,8 @@ def end_stage(folder: Path, *, remove: bool = False) -> None:
     Harmless when it has ended, or never was."""
     layout = Layout(folder.resolve())
     process = read_run_file(layout.run_file("supervisor"))
-    try:
+    with suppress(NotRunning, OSError):
         ask(layout, {"order": "stop"}, timeout=30.0)
-    except (NotRunning, OSError):
-        pass
     if process is not None:
         wait_until(lambda: not alive(process), 20.0)
     clear_remains(layout)
@@ -122,7 +120,8 @@ def load_stage(folder: Path) -> Stage:
         raise StageError(f"there is no stage in {folder}")
     kinds = {field.name: field.type for field in fields(Stage)}
     try:
-        return Stage(**{name: Path(value) if kinds[name] is Path else value for name, value in saved.items()})
+        values: dict[str, Any] = {n: Path(v) if kinds[n] is Path else v for n, v in saved.items()}
+        return Stage(**values)
     except (KeyError, TypeError) as error:
         raise StageError(f"the stage in {folder} is of another version: make a new one") from error
 
@@ -227,10 +226,10 @@ def _start_supervisor(layout: Layout, detached: bool) -> None:
 
 
 def supervisor_environment() -> dict[str, str]:
-    """Ours, with this package on the path whatever the folder; without the marks and secrets of the caller."""
+    """Ours, with this package on the path; without the marks and secrets of the caller."""
     root = str(Path(__file__).resolve().parent.parent)
     path = os.pathsep.join(filter(None, (root, os.environ.get("PYTHONPATH", ""))))
-    dropped = (TOKEN, "DATABASE_URL", "SECRET_KEY", "GUNICORN_CMD_ARGS")
+    dropped = (MARK, "DATABASE_URL", "SECRET_KEY", "GUNICORN_CMD_ARGS")
     return {key: value for key, value in os.environ.items() if key not in dropped} | {"PYTHONPATH": path}
 
 

@@ -56,7 +56,7 @@ class Supervisor:
             try:
                 self._start_all()
                 self.layout.ready.touch()
-                watched = [server] if leash is None else [server, leash]
+                watched: list[Any] = [server] if leash is None else [server, leash]
                 while not self.stopping:
                     # Interrupted calls are resumed by Python, so the time limit also bounds a signal's delay.
                     readable, _, _ = select.select(watched, [], [], WATCH_EVERY)

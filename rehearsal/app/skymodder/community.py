@@ -41,7 +41,7 @@ def add_post(title: str | None, body: str, parent_id: int | None = None) -> Post
 
 
 def find_post(post_id: int) -> Post:
-    post = db().get(Post, post_id)
+    post: Post | None = db().get(Post, post_id)
     if post is None:
         abort(404)
     return post

@@ -35,7 +35,7 @@ def save_list(name: str, game: str, description: str, mods: list[dict[str, Any]]
         abort(400, "A list needs a name and a game.")
     total = sum((Decimal(str(mod["size_mb"])) for mod in mods), Decimal(0))
     mine = select(ModList).where(ModList.owner_id == user.id, ModList.name == name)
-    found = db().scalar(mine)
+    found: ModList | None = db().scalar(mine)
     if found is None:
         found = ModList(owner_id=user.id, name=name)
         db().add(found)
@@ -50,7 +50,7 @@ def save_list(name: str, game: str, description: str, mods: list[dict[str, Any]]
 
 
 def visible(list_id: int) -> ModList:
-    found = db().get(ModList, list_id)
+    found: ModList | None = db().get(ModList, list_id)
     if found is None or not (found.is_public or found.owner_id == require_user().id):
         abort(404)
     return found
