@@ -162,10 +162,9 @@ def evidence(checklist: Checklist, run: RunState, now: datetime) -> dict[str, Ou
 
 
 def _settled_outcome(state: ItemState) -> Outcome:
-    if state.mark in (Mark.WAIVED, Mark.SKIPPED):
-        return Outcome.warned(f"{state.mark} by {state.confirmations[0].actor}: {state.reason}")
-    if state.mark is Mark.NOT_APPLICABLE:
-        return Outcome.passed(f"not applicable: {state.reason}")
-    if state.outcome is not None:
+    if state.outcome is not None and state.mark in (Mark.OPEN, Mark.CONFIRMED):
         return state.outcome
-    return Outcome.passed("confirmed by " + " and ".join(said.actor for said in state.confirmations))
+    who = " and ".join(said.actor for said in state.confirmations)
+    verdict = Verdict.WARN if state.mark in (Mark.WAIVED, Mark.SKIPPED) else Verdict.PASS
+    said = f"{state.mark} by {who}" + (f": {state.reason}" if state.reason else "")
+    return Outcome.of(verdict, said, observed_at=datetime.fromisoformat(state.marked_at))

@@ -1,9 +1,128 @@
-class Watch:
-    def __init__(self, *a):
-        pass
+"""Watching: the metric sources of a run, what is shown of them, and the gates that they feed."""
 
-    async def __aenter__(self):
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Mapping
+from contextlib import AsyncExitStack
+from types import TracebackType
+from typing import Any, Self
+
+from metrics.config import ConfigError, build_sources
+from metrics.gate_model import Op, parse_condition
+from metrics.sampler import Sampler
+from metrics.samples import Measurement
+from metrics.sources import Source
+from state.clean import clean, shorten
+from state.definition import Checklist
+from state.events import Actor
+from state.targets import MissingTarget, Targets
+from tminus.client.messages import MetricView
+from tminus.engine.gatekeeping import Gatekeeper
+from tminus.engine.session import Session
+
+# label, full scale of the sparkline, and the limit drawn in when no gate of the checklist names one
+_SHOWN: Mapping[str, tuple[str, float | None, float | None]] = {
+    "pool.app_usage": ("Pool usage, app", 1.0, 0.8),
+    "pg.usage": ("Connections, server", 1.0, 0.8),
+    "http.p50": ("Response p50", 1000.0, None),
+    "http.p95": ("Response p95", 1000.0, 500.0),
+    "http.p99": ("Response p99", 1000.0, None),
+    "http.error_rate": ("Error rate, prober", 1.0, 0.1),
+    "app.error_rate": ("Error rate, traffic", 1.0, 0.1),
+    "app.p95": ("Traffic p95", 1000.0, 500.0),
+    "pg.blocked": ("Sessions blocked", 10.0, 1.0),
+    "pg.idle_in_transaction": ("Idle in transaction", 10.0, None),
+    "host.cpu": ("CPU of this host", 1.0, None),
+    "host.memory": ("Memory of this host", 1.0, None),
+}
+
+
+class Watch:
+    """Samples the sources of the checklist while the block lasts, shows them, and feeds the gates.
+
+    A source whose setting is missing is shown as unknown with the name of the setting; the others go on.
+    """
+
+    def __init__(self, session: Session, actor: Actor, targets: Targets) -> None:
+        self._session = session
+        self._keeper = Gatekeeper(session, actor)
+        self._limits = _limits(session.checklist)
+        self._sources, self._missing = _sources(session.checklist, targets)
+        self._sampler = Sampler(self._sources, self._measured)
+        self._stack = AsyncExitStack()
+        self._tasks: list[asyncio.Task[None]] = []
+
+    async def __aenter__(self) -> Self:
+        self._session.show_metrics(self._missing)
+        await self._stack.enter_async_context(self._sampler)
+        self._tasks = [asyncio.create_task(self._keeper.write()), asyncio.create_task(self._tick())]
+        self._keeper.arm_what_is_due()
         return self
 
-    async def __aexit__(self, *a):
-        pass
+    async def __aexit__(
+        self, kind: type[BaseException] | None, value: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        for task in self._tasks:
+            task.cancel()
+        await self._stack.aclose()
+
+    def _measured(self, measured: tuple[Measurement, ...]) -> None:
+        self._session.show_metrics(
+            {one.metric: self._view(one) for one in measured if one.metric in _SHOWN or one.metric in self._limits}
+        )
+        self._keeper.feed(measured)
+
+    async def _tick(self) -> None:
+        """Let time pass for the gates even when no source says anything: sight is lost by silence."""
+        while True:
+            await asyncio.sleep(1.0)
+            self._keeper.feed(())
+
+    def _view(self, one: Measurement) -> MetricView:
+        label, scale, limit = _SHOWN.get(one.metric, (one.metric, None, None))
+        op: Op = ">"
+        if one.metric in self._limits:
+            op, limit = self._limits[one.metric]
+        shown = self._sampler.view(one.metric, label=label, op=op, threshold=limit, scale_max=scale)
+        return MetricView(
+            metric=one.metric,
+            label=label,
+            unit=shown.unit,
+            value=shown.value,
+            text=shorten(clean(shown.text), 60),
+            source=shown.source,
+            observed_at=one.at.isoformat(timespec="milliseconds"),
+            samples=shown.samples,
+            threshold=limit,
+            scale_max=scale,
+            status=shown.status,
+            error=shorten(clean(one.error), 120),
+        )
+
+
+def _limits(checklist: Checklist) -> dict[str, tuple[Op, float]]:
+    """The limit to draw for each metric: that of the first gate on it."""
+    limits: dict[str, tuple[Op, float]] = {}
+    for gate in checklist.gate:
+        limits.setdefault(gate.metric, parse_condition(gate.when))
+    return limits
+
+
+def _sources(checklist: Checklist, targets: Targets) -> tuple[tuple[Source, ...], dict[str, MetricView]]:
+    """The sources that can be built, and what to show in the place of those that cannot."""
+    sources: list[Source] = []
+    missing: dict[str, MetricView] = {}
+    for name, table in checklist.metrics.items():
+        try:
+            filled: dict[str, Any] = targets.fill(table)
+            sources += build_sources({name: filled})
+        except MissingTarget as error:
+            missing[f"{name}.missing"] = _unseen(name, f"{error.variable} is not set")
+        except ConfigError as error:
+            missing[f"{name}.missing"] = _unseen(name, str(error))
+    return tuple(sources), missing
+
+
+def _unseen(name: str, why: str) -> MetricView:
+    return MetricView(metric=f"{name}.missing", label=name, source=name, error=why, status="unknown", text="?")
