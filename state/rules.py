@@ -62,7 +62,7 @@ def _items(checklist: Checklist) -> Iterator[Found]:
                     yield (*path, "with"), "parameters without a check", "name the check that takes them"
                 if item.pair and item.marks == "check":
                     yield (*path, "pair"), "no person is asked, so no second one", 'marks = "both"'
-                if item.point_of_no_return and not item.pair:
+                if item.point_of_no_return and not item.pair and not checklist.rehearsal:
                     yield (*path, "point_of_no_return"), "crossing it takes two people", "add pair = true"
                 if item.until and not item.every:
                     yield (*path, "until"), "recurs until, but never says how often", 'add every = "4h"'

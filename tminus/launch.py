@@ -46,7 +46,9 @@ def wait_until_ended(place: Place, within: float = 15.0) -> bool:
     return False
 
 
-def start_engine(checklist: Path, place: Place, *, t0: str = "", environ: Mapping[str, str] | None = None) -> int:
+def start_engine(
+    checklist: Path, place: Place, *, t0: str = "", anew: bool = False, environ: Mapping[str, str] | None = None
+) -> int:
     """Start the engine of CHECKLIST in a session of its own and wait until it listens. Returns its process id.
 
     It survives the terminal it was started from. Raises EngineFailed with its own words when it ends at once or
@@ -56,7 +58,11 @@ def start_engine(checklist: Path, place: Place, *, t0: str = "", environ: Mappin
     handle = os.open(place.log, os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC, 0o600)
     try:
         process = subprocess.Popen(
-            [sys.executable, "-m", "tminus.engine", str(checklist), *(["--t0", t0] if t0 else [])],
+            [
+                *(sys.executable, "-m", "tminus.engine", str(checklist)),
+                *(("--t0", t0) if t0 else ()),
+                *(("--anew",) if anew else ()),
+            ],
             stdin=subprocess.DEVNULL,
             stdout=handle,
             stderr=handle,

@@ -10,11 +10,13 @@ import sys
 import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import closing, contextmanager, suppress
+from datetime import UTC, datetime
 from pathlib import Path
 
 import click
 
 from rehearsal.stage import Stage, StageError, end_stage, load_stage, running, set_stage
+from state.events import utc_text
 from state.record import RecordError
 from state.record_file import read_record
 from tminus.cli.common import COULD_NOT_LOOK, DOES_NOT_HOLD, HOLDS, UNUSABLE, end, name_option, your_name
@@ -142,17 +144,18 @@ def _end_engine(folder: Path) -> None:
 def _cockpit(stage: Stage, checklist: Path, place: Place, name: str) -> int:
     from tminus.cli.cockpit import open_cockpit
 
-    start_engine(checklist, place, environ=_environ(stage))
+    start_engine(checklist, place, t0=utc_text(datetime.now(UTC)), anew=True, environ=_environ(stage))
     return open_cockpit(place.socket, name=your_name(name), read_only=False)
 
 
 def _fly(stage: Stage, checklist: Path, place: Place, began: float) -> int:
     answers = {"final-backup-counts": lambda: str(_count_users(stage.sqlite))}
     verdict, code, why = "NO-GO", DOES_NOT_HOLD, ""
-    for _ in range(RESTARTS):
+    t0 = utc_text(datetime.now(UTC))
+    for turn in range(RESTARTS):
         try:
             if not is_up(place):
-                start_engine(checklist, place, environ=_environ(stage))
+                start_engine(checklist, place, t0=t0, anew=turn == 0, environ=_environ(stage))
             asyncio.run(_flight(place, answers))
             verdict, code = "GO", HOLDS
             break

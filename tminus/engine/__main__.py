@@ -46,7 +46,8 @@ class _Redacted(logging.Formatter):
 @click.command()
 @click.argument("checklist", type=click.Path(path_type=Path))
 @click.option("--t0", default="", help="T0 of a new run, RFC 3339 in UTC.")
-def main(checklist: Path, t0: str) -> None:
+@click.option("--anew", is_flag=True, help="Begin a new record, though the newest is not closed.")
+def main(checklist: Path, t0: str, anew: bool) -> None:
     """Own the run of CHECKLIST until it is stopped."""
     try:
         loaded, registry = load(checklist)
@@ -54,7 +55,7 @@ def main(checklist: Path, t0: str) -> None:
         lock = _locked(place)
         folder = loaded.path.parent / loaded.checklist.record_dir
         folder.mkdir(parents=True, exist_ok=True)
-        record = RecordFile(record_path(loaded, datetime.now(UTC)))
+        record = RecordFile(record_path(loaded, datetime.now(UTC), anew=anew))
     except ChecklistError as error:
         sys.exit(f"{error}")
     except (RecordError, OSError) as error:

@@ -18,18 +18,19 @@ from tminus.engine.acts import event
 from tminus.version import __version__
 
 
-def record_path(loaded: Loaded, today: datetime) -> Path:
+def record_path(loaded: Loaded, today: datetime, *, anew: bool = False) -> Path:
     """The record to go on with, or the name of a new one: `record_dir/DATE-slug.toml`.
 
-    The newest record of this checklist that is not closed is the one to go on with. Raises RecordError when the
-    newest cannot be believed: a new one is never begun silently beside a broken one.
+    The newest record of this checklist that is not closed is the one to go on with, unless the run is to begin
+    ANEW. Raises RecordError when the newest cannot be believed: a new one is never begun silently beside a
+    broken one.
     """
     folder = loaded.path.parent / loaded.checklist.record_dir
     slug = re.sub(r"[^a-z0-9]+", "-", loaded.checklist.title.lower()).strip("-") or "run"
     pattern = re.compile(rf"\d{{4}}-\d\d-\d\d-{re.escape(slug)}(-\d+)?\.toml")
     names = {path.name.removesuffix(".wal") for path in folder.glob(f"*-{slug}*.toml*")}
     found = sorted((name for name in names if pattern.fullmatch(name)), key=_by_number)
-    if found and not _is_closed(folder / found[-1]):
+    if found and not _is_closed(folder / found[-1]) and not anew:
         return folder / found[-1]
     stem = f"{today.date().isoformat()}-{slug}"
     taken, number, name = set(found), 1, f"{stem}.toml"

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 
 import msgspec
 
@@ -88,21 +89,22 @@ class Pilot:
             self._say(f"  {mark:<8}{face.id:<26}{'':7}    {reason}".rstrip())
 
     async def _go(self, phase_id: str) -> None:
+        """Give GO once the verdict is GO: a gate that was armed just now may still have to see its first data."""
         try:
             async with asyncio.timeout(PATIENCE):
-                await self._wait(
-                    lambda v: v.standing.go == "GO" or phase_id in v.gone or v.standing.go == "ROLL BACK"
-                )
+                while phase_id not in self._client.view.gone:
+                    await self._wait(lambda v: v.standing.go in ("GO", "ROLL BACK") or phase_id in v.gone)
+                    if self._client.view.standing.go == "ROLL BACK":
+                        break
+                    with suppress(Refused):  # a gate changed its mind between the verdict and our GO
+                        await self._client.ask(PassPhase(phase=phase_id))
+                        await self._wait(lambda view: phase_id in view.gone)
         except TimeoutError:
             pass
-        standing = self._client.view.standing
-        if phase_id in self._client.view.gone:
-            return
-        if standing.go != "GO":
+        if phase_id not in self._client.view.gone:
+            standing = self._client.view.standing
             why = "; ".join(f"{b.id}: {b.why}" for b in standing.blockers[:3])
             raise NoGo(f"{standing.go} at {phase_id}: {why}")
-        await self._client.ask(PassPhase(phase=phase_id))
-        await self._wait(lambda view: phase_id in view.gone)
 
     async def _wait(self, until: Callable[[View], bool]) -> None:
         if until(self._client.view):
