@@ -179,11 +179,13 @@ class GateState:
 
     samples         the usable ones within the rule's span, oldest first
     watched_since   the first usable sample since arming, or since sight was lost
-    breach_since    the first sample of the unbroken run of breaches
+    breach_since    the first sample of the unbroken run of breaches; this and the next three go by the value
+                    of the window in mode "window", else by the sample's own
     well_since      since when every sample has been well clear
     run             breaches in a row, counted
     flips           when the reading changed sides
     last            the reading of the newest sample, whatever it was
+    sight_since     the newest usable sample, or the arming: from here the no-data timer counts
     condition       what the rule itself says now; under a latch it goes on being followed
     """
 
@@ -200,9 +202,7 @@ class GateState:
     condition: Reading = Reading.NODATA
     flapping: bool = False
     no_data_fired: bool = False
-    sight_since: float | None = (
-        None  # the newest usable sample, or the arming: the no-data timer counts from it
-    )
+    sight_since: float | None = None
     tripped_at: float | None = None
     tripped_value: float | None = None
     held_until: float | None = None

@@ -90,15 +90,16 @@ def decide(
 def step(rule: GateRule, state: GateState, sample: Sample | None, now: float) -> GateState:
     """STATE at NOW, after SAMPLE if one came. Call it with None between samples, to see sight being lost.
 
-    A sample from the future, or not newer than the newest one, is not believed. A clock that went back makes
+    A sample from the future, from before the arming, not newer than the newest one or older than
+    `stale_after` is not believed. A clock that went back makes
     the gate forget what it saw.
     """
     if not state.armed or not math.isfinite(now):
         return state
     if state.now is not None and now < state.now:
-        state = replace(blinded(state), sight_since=now, held_until=None)
+        state = replace(blinded(state), armed_at=now, sight_since=now, held_until=None)
     state = replace(state, now=now)
-    if sample is not None and (sample.at > now or (state.newest and sample.at <= state.newest.at)):
+    if sample is not None and not _believable(rule, state, sample, now):
         sample = None
     if sample is not None:
         state = replace(state, last=rule.read(sample))
@@ -126,9 +127,18 @@ def passes(rule: GateRule, state: GateState, now: float) -> bool:
     if not _enough(rule, state, seen, now):
         return False
     if rule.mode == "window":
-        return seen.value is not None and not rule.breaches(seen.value)
+        lately = _lately(rule, state, now).value
+        return not any(value is None or rule.breaches(value) for value in (seen.value, lately))
     breaches = sum(_bad(rule, s) for s in trailing(state.samples, now, rule.over))
     return rule.direction == "rollback" or breaches <= rule.tolerate
+
+
+def _believable(rule: GateRule, state: GateState, sample: Sample, now: float) -> bool:
+    if sample.at > now or now - sample.at > rule.stale_after + 1e-6:
+        return False
+    if state.armed_at is not None and sample.at < state.armed_at:
+        return False
+    return state.newest is None or sample.at > state.newest.at
 
 
 def _bad(rule: GateRule, sample: Sample) -> bool:
@@ -152,16 +162,19 @@ def _lose_sight(rule: GateRule, state: GateState, until: float) -> GateState:
 
 def _see(rule: GateRule, state: GateState, sample: Sample, now: float) -> GateState:
     """STATE with a usable SAMPLE taken in."""
-    before = state.newest
-    bad = _bad(rule, sample)
-    flips = tuple(t for t in state.flips if now - t < rule.span)
-    if before is not None and _bad(rule, before) != bad:
-        flips = (*flips, sample.at)
-    well = sample.value is not None and rule.well_clear(sample.value)
     kept = tuple(s for s in state.samples if now - s.at <= rule.span + rule.interval)[-MAX_SAMPLES:]
+    samples = (*kept, sample)
+    # A window changes sides as a whole: a lone request that failed in an idle second is not trouble.
+    windowed = rule.mode == "window"
+    value = tally(samples, now, rule.over, rule.interval).value if windowed else sample.value
+    bad = value is not None and rule.breaches(value)
+    well = value is not None and rule.well_clear(value)
+    flips = tuple(t for t in state.flips if now - t < rule.span)
+    if state.samples and (state.run > 0) != bad:
+        flips = (*flips, sample.at)
     return replace(
         state,
-        samples=(*kept, sample),
+        samples=samples,
         watched_since=sample.at if state.watched_since is None else state.watched_since,
         breach_since=(sample.at if state.breach_since is None else state.breach_since) if bad else None,
         well_since=(sample.at if state.well_since is None else state.well_since) if well else None,
@@ -216,7 +229,11 @@ def _phase(rule: GateRule, state: GateState, now: float, condition: Reading) -> 
         return Phase.BREACHING
     if condition is not Reading.CLEAR:
         return Phase.UNKNOWN
-    troubled = state.phase in (Phase.BREACHING, Phase.RECOVERING) or bool(state.flips)
+    if rule.mode == "window":
+        lately = _lately(rule, state, now).value
+        if lately is not None and rule.breaches(lately):
+            return Phase.BREACHING
+    troubled = state.phase in (Phase.BREACHING, Phase.RECOVERING) or state.run > 0 or bool(state.flips)
     well_for = 0.0 if state.well_since is None else now - state.well_since
     if troubled and (state.well_since is None or not reaches(well_for, rule.clear_for)):
         return Phase.RECOVERING
@@ -241,11 +258,17 @@ def _sustained(rule: GateRule, state: GateState, now: float) -> tuple[Reading, b
 
 def _window(rule: GateRule, state: GateState, now: float) -> tuple[Reading, bool]:
     long = tally(state.samples, now, rule.over, rule.interval)
-    short = tally(state.samples, now, max(rule.over / 12, 2 * rule.interval), rule.interval)
+    short = _lately(rule, state, now)
     if long.value is None or short.value is None or not _enough(rule, state, long, now):
         return Reading.NODATA, False
     bad = rule.breaches(long.value) and rule.breaches(short.value)
     return (Reading.BREACH if bad else Reading.CLEAR), bad
+
+
+def _lately(rule: GateRule, state: GateState, now: float) -> Tally:
+    """The last twelfth of the window, two intervals at the least: it tells trouble that goes on from trouble
+    that is over."""
+    return tally(state.samples, now, max(rule.over / 12, 2 * rule.interval), rule.interval)
 
 
 def _consecutive(rule: GateRule, state: GateState, _now: float) -> tuple[Reading, bool]:

@@ -35,9 +35,9 @@ class _Track:
 
 @dataclass(slots=True)
 class Sampler:
-    """`async with Sampler(sources, on_measurements)`: measurements are handed to the callback on the event loop,
-    a tuple for each look. A source that raises or takes longer than DEADLINE seconds gives error measurements
-    of its metrics and is asked again at its next turn; turns that passed meanwhile are left out.
+    """`async with Sampler(sources, on_measurements)`: measurements are handed to the callback on the event
+    loop, a tuple for each look. A source that raises or takes longer than DEADLINE seconds gives error
+    measurements of its metrics and is asked again at its next turn; turns that passed meanwhile are left out.
     """
 
     sources: Sequence[Source]
@@ -109,7 +109,9 @@ class Sampler:
         return tuple(self._tracks)
 
     def series(self, metric: str) -> tuple[float | None, ...]:
-        """The last points of METRIC, oldest first, one a look; None where there was no data. Raises KeyError."""
+        """The last points of METRIC, oldest first, one a look; None where there was no data.
+
+        Raises KeyError when nobody reports METRIC."""
         return tuple(self._tracks[metric].points)
 
     def view(

@@ -46,8 +46,8 @@ def increases(before: Scrape, after: Scrape, name: str) -> list[tuple[dict[str, 
 
 @dataclass(frozen=True, slots=True)
 class Quantile:
-    """A quantile of bucket counts: VALUE in the histogram's unit, of COUNT events; AT_LEAST when it lies above
-    the last bound, so that only the bound is known."""
+    """A quantile of bucket counts: VALUE in the histogram's unit, of COUNT events; AT_LEAST when it lies
+    above the last bound, so that only the bound is known."""
 
     value: float | None
     count: int

@@ -10,8 +10,8 @@ from metrics.samples import Measurement, utc_now
 class HostSource:
     """host.cpu and host.memory, both 0..1, the processor's since the sample before."""
 
-    name = "host"
-    metrics = ("host.cpu", "host.memory")
+    name: str = "host"
+    metrics: tuple[str, ...] = ("host.cpu", "host.memory")
 
     def __init__(self, *, interval: float = 5.0) -> None:
         if interval <= 0:

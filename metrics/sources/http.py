@@ -49,8 +49,8 @@ class HttpProber:
     without targets.
     """
 
-    name = "http"
-    metrics = ("http.p50", "http.p95", "http.p99", "http.error_rate", "http.rate")
+    name: str = "http"
+    metrics: tuple[str, ...] = ("http.p50", "http.p95", "http.p99", "http.error_rate", "http.rate")
 
     def __init__(
         self,

@@ -44,8 +44,14 @@ class PoolSource:
     since the scrape before; a counter that fell or vanished makes them no data.
     """
 
-    name = "pool"
-    metrics = ("pool.app_used", "pool.app_capacity", "pool.app_usage", "app.error_rate", "app.p95")
+    name: str = "pool"
+    metrics: tuple[str, ...] = (
+        "pool.app_used",
+        "pool.app_capacity",
+        "pool.app_usage",
+        "app.error_rate",
+        "app.p95",
+    )
 
     def __init__(
         self,

@@ -84,8 +84,14 @@ class PostgresSource:
     Nothing of the URL reaches an error: only the kind of it does.
     """
 
-    name = "postgres"
-    metrics = ("pg.connections", "pg.usable", "pg.usage", "pg.idle_in_transaction", "pg.blocked")
+    name: str = "postgres"
+    metrics: tuple[str, ...] = (
+        "pg.connections",
+        "pg.usable",
+        "pg.usage",
+        "pg.idle_in_transaction",
+        "pg.blocked",
+    )
 
     def __init__(self, url: str, *, interval: float = 5.0, timeout: float = 4.0) -> None:
         if interval <= 0 or timeout <= 0:

@@ -1,0 +1,115 @@
+"""Sources side by side: none waits for another, none takes the others down."""
+
+from __future__ import annotations
+
+import asyncio
+
+import pytest
+
+from metrics.sampler import Sampler
+from metrics.samples import Measurement, utc_now
+from metrics.sources import SourceError
+from metrics.sources.host import HostSource
+
+
+class Fake:
+    """A source that gives VALUES one by one, raises those that are exceptions, and waits where told to."""
+
+    def __init__(self, name: str, *values: float | Exception | None, interval: float = 0.01) -> None:
+        self.name, self.interval, self.metrics = name, interval, (f"{name}.m",)
+        self.values = list(values)
+        self.stuck = asyncio.Event()
+        self.stopped = False
+
+    async def start(self) -> None: ...
+
+    async def stop(self) -> None:
+        self.stopped = True
+
+    async def sample(self) -> tuple[Measurement, ...]:
+        if not self.values:
+            self.stuck.set()
+            await asyncio.Event().wait()
+        value = self.values.pop(0)
+        if isinstance(value, Exception):
+            raise value
+        return (Measurement(self.metrics[0], value, 7, "ratio", utc_now()),)
+
+
+async def test_a_source_that_hangs_does_not_delay_another() -> None:
+    hung, lively = Fake("hung"), Fake("lively", *[0.1] * 20)
+    async with asyncio.timeout(5), Sampler([hung, lively], lambda _: None) as sampler:
+        await lively.stuck.wait()
+        assert len(sampler.series("lively.m")) == 20
+        assert sampler.view("hung.m").status == "unknown"
+    assert hung.stopped and lively.stopped
+
+
+async def test_a_source_that_takes_too_long_is_an_error_and_asked_again() -> None:
+    seen: list[Measurement] = []
+    arrived = asyncio.Event()
+
+    def take(measured: tuple[Measurement, ...]) -> None:
+        seen.extend(measured)
+        if len(seen) >= 2:
+            arrived.set()
+
+    async with asyncio.timeout(5), Sampler([Fake("slow")], take, deadline=0.05):
+        await arrived.wait()
+    assert [(m.value, m.error) for m in seen[:2]] == [(None, "no answer in time")] * 2
+
+
+async def test_a_source_that_raises_gives_errors_without_its_secrets_and_goes_on() -> None:
+    source = Fake("s", 0.1, RuntimeError("postgresql://ada:hunter2@db"), SourceError("no route"), 0.2)
+    seen: list[Measurement] = []
+    async with asyncio.timeout(5), Sampler([source], seen.extend) as sampler:
+        await source.stuck.wait()
+        assert sampler.series("s.m") == (0.1, None, None, 0.2)
+    assert [m.error for m in seen] == ["", "RuntimeError", "no route", ""]
+
+
+async def test_a_listener_that_fails_does_not_end_the_looking() -> None:
+    source = Fake("s", 0.1, 0.2)
+
+    def broken(_: tuple[Measurement, ...]) -> None:
+        raise ZeroDivisionError
+
+    async with asyncio.timeout(5), Sampler([source], broken) as sampler:
+        await source.stuck.wait()
+        assert sampler.series("s.m") == (0.1, 0.2)
+
+
+async def test_a_view_says_value_source_age_count_and_status() -> None:
+    now = 100.0
+    source = Fake("s", 0.05, 0.09, interval=0.02)
+    async with asyncio.timeout(5), Sampler([source], lambda _: None, points=1, now=lambda: now) as sampler:
+        await source.stuck.wait()
+        view = sampler.view("s.m", label="usage", threshold=0.1)
+        assert (view.text, view.source, view.age_s, view.samples) == ("9.0%", "s", 0.0, 7)
+        assert (view.status, view.series) == ("warn", (0.09,))
+        assert sampler.view("s.m", threshold=0.08).status == "bad"
+        assert sampler.view("s.m", threshold=0.5).status == "ok"
+        now = 100.07
+        assert sampler.view("s.m", threshold=0.5).status == "stale"
+        assert sampler.view("nobody.m").status == "unknown"
+
+
+async def test_an_error_is_unknown_and_says_why() -> None:
+    source = Fake("s", 0.1, SourceError("no route"))
+    async with asyncio.timeout(5), Sampler([source], lambda _: None, now=lambda: 1.0) as sampler:
+        await source.stuck.wait()
+        view = sampler.view("s.m", threshold=0.5)
+    assert (view.value, view.status, view.text) == (None, "unknown", "could not look: no route")
+
+
+async def test_two_sources_of_one_metric_are_refused() -> None:
+    with pytest.raises(ValueError, match=r"a\.m"):
+        Sampler([Fake("a"), Fake("a")], lambda _: None)
+
+
+async def test_the_host_has_a_processor_and_memory() -> None:
+    source = HostSource()
+    await source.start()
+    cpu, memory = await source.sample()
+    assert cpu.value is not None and 0 <= cpu.value <= 1
+    assert memory.value is not None and 0 < memory.value < 1
