@@ -44,5 +44,5 @@ def opened(record_path: Path) -> Iterator[Callable[[], RecordFile]]:
 
     for file in files:
         with contextlib.suppress(OSError):  # those that the test closed itself
-            if os.path.samestat(os.fstat(file._wal), os.stat(file.wal_path)):
+            if os.path.samestat(os.fstat(file._wal), file.wal_path.stat()):
                 os.close(file._wal)
