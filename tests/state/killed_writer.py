@@ -19,26 +19,30 @@ from state_strategies import event  # noqa: E402
 from state.record_file import RecordFile  # noqa: E402
 
 
-def write(path: Path, acks: int, die_after: float) -> None:
+def write(path: Path, acks: int, die_after: float, from_start: bool) -> None:
     def die() -> None:
         time.sleep(die_after)
         os.kill(os.getpid(), signal.SIGKILL)
 
-    threading.Thread(target=die, daemon=True).start()
+    timer = threading.Thread(target=die, daemon=True)
+    if from_start:
+        timer.start()
     record = RecordFile(path)
     while True:
         written = record.append(event("note", reason="x" * (record.state.last.seq % 300 if record.state.last else 0)))
         os.write(acks, f"{written.seq} {written.digest}\n".encode())
+        if not timer.ident:
+            timer.start()
         if written.seq % 5 == 0:
             record.checkpoint()
 
 
 for line in sys.stdin:
-    seconds = float(line)
+    seconds, since = line.split()
     child = os.fork()
     if child == 0:
         try:
-            write(Path(sys.argv[1]), sys.stdout.fileno(), seconds)
+            write(Path(sys.argv[1]), sys.stdout.fileno(), float(seconds), since == "start")
         except BaseException as error:
             sys.stderr.write(f"{error!r}\n")
         os._exit(1)

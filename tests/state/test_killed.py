@@ -33,7 +33,7 @@ def test_a_writer_that_is_killed_at_random_moments_loses_nothing_it_acknowledged
                 path.unlink(missing_ok=True)
                 path.with_name("run.toml.wal").unlink(missing_ok=True)
                 acknowledged = {}
-            writer.stdin.write(f"{rng.uniform(0.0, 0.03)}\n")
+            writer.stdin.write(f"{rng.uniform(0.0, 0.03)} {'start' if turn % 2 else 'first'}\n")
             writer.stdin.flush()
             for line in iter(writer.stdout.readline, ""):
                 word, _, rest = line.strip().partition(" ")
@@ -47,7 +47,7 @@ def test_a_writer_that_is_killed_at_random_moments_loses_nothing_it_acknowledged
             assert acknowledged.items() <= found.items()
             acknowledged = found  # an event that was written but not yet acknowledged is there for good now
             _let_go(record)
-    assert told > KILLS
+    assert told >= KILLS // 2
     assert not list(tmp_path.glob(".*.partial"))
 
 
