@@ -109,6 +109,7 @@ def _targets(stage: Stage) -> dict[str, str | int | float | bool | list[str]]:
         "base_url": stage.base_url,
         "python": "python3",  # found on the engine's PATH, where ours is first: no path of this machine in a record
         "journeys": "journeys.toml",
+        "restart_command": ["python3", "-m", "rehearsal", "restart", "--stage", "."],
         "backups": "backups",
         "database_url": "${env:DATABASE_URL}",
     }
