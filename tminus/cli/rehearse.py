@@ -128,15 +128,15 @@ def _end_engine(folder: Path) -> None:
     if not checklist.is_file():
         return
     place = place_of(checklist)
-    if not is_up(place):
-        return
 
     async def stop() -> None:
         async with Client(place.socket, name=ACTOR) as client:
             await client.ask(StopEngine())
 
-    with suppress(EngineGone, Refused, TimeoutError):
-        asyncio.run(asyncio.wait_for(stop(), 10))
+    if is_up(place):
+        with suppress(EngineGone, Refused, TimeoutError):
+            asyncio.run(asyncio.wait_for(stop(), 10))
+    # It hangs up before it has folded its log: the record is whole only when the lock is free.
     if not wait_until_ended(place):
         with suppress(OSError, ValueError):
             os.kill(int(place.lock.read_text()), 9)
