@@ -43,9 +43,9 @@ def revisions_in(cur: Cursor) -> list[str]:
 
 
 def _revisions(database_url: str) -> list[str]:
-    with closing(connect(database_url, application_name="tminus check", statement_timeout=10)) as connection:
-        with speaking_of(database_url, connection), connection.cursor() as cur:
-            return revisions_in(cur)
+    connection = connect(database_url, application_name="tminus check", statement_timeout=10)
+    with closing(connection), speaking_of(database_url, connection), connection.cursor() as cur:
+        return revisions_in(cur)
 
 
 def _run(ctx: Context, app: Path, python: str, database_url: str, *words: str) -> Completed:
