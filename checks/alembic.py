@@ -1,11 +1,12 @@
 """Migrations, run by the app's own interpreter in the app's own folder.
 
-Exit codes (Alembic 1.20): 0 done, 255 failed; `current` ends with 0 and says nothing where there is no revision.
+Exit codes (Alembic 1.20): 0 done, 255 failed.
 """
 
 from __future__ import annotations
 
 import re
+from contextlib import closing
 from pathlib import Path
 
 from checks.backups import transfer_errors
@@ -14,7 +15,7 @@ from checks.processes import shown_argv
 from state.durations import format_duration
 from state.verdicts import Outcome
 from transfer.errors import CouldNotLook
-from transfer.postgres import describe_url
+from transfer.postgres import Cursor, connect, describe_url, speaking_of
 
 _REVISION = re.compile(r"^([A-Za-z0-9_\-]+)((?: \([a-z ]+\))*)$")
 
@@ -26,15 +27,25 @@ def interpreter(ctx: Context, python: str) -> str:
 
 def heads_of(ctx: Context, app: Path, python: str, database_url: str) -> list[str]:
     """The heads of the migrations in APP. Raises CouldNotLook."""
-    return _revisions(_alembic(ctx, app, python, database_url, "heads"))
-
-
-def _alembic(ctx: Context, app: Path, python: str, database_url: str, *words: str) -> Completed:
-    """One Alembic command that only looks. Raises CouldNotLook when it fails."""
-    done = _run(ctx, app, python, database_url, *words)
+    done = _run(ctx, app, python, database_url, "heads")
     if done.exit_code != 0:
-        raise CouldNotLook(f"alembic {' '.join(words)} failed (exit code {done.exit_code}): {_last(done)}")
-    return done
+        raise CouldNotLook(f"alembic heads failed (exit code {done.exit_code}): {_last(done)}")
+    return [match[1] for line in done.stdout.splitlines() if (match := _REVISION.match(line.strip()))]
+
+
+def revisions_in(cur: Cursor) -> list[str]:
+    """What the database itself says, whichever URL env.py may have used; empty without a revision."""
+    cur.execute("SELECT to_regclass('alembic_version') IS NOT NULL")
+    if cur.fetchone() != (True,):
+        return []
+    cur.execute("SELECT version_num FROM alembic_version ORDER BY 1")
+    return [str(row[0]) for row in cur.fetchall()]
+
+
+def _revisions(database_url: str) -> list[str]:
+    connection = connect(database_url, application_name="tminus check", statement_timeout=10)
+    with closing(connection), speaking_of(database_url, connection), connection.cursor() as cur:
+        return revisions_in(cur)
 
 
 def _run(ctx: Context, app: Path, python: str, database_url: str, *words: str) -> Completed:
@@ -47,10 +58,6 @@ def _run(ctx: Context, app: Path, python: str, database_url: str, *words: str) -
         raise CouldNotLook(f"no interpreter {argv[0]!r}: name the app's own, as in .venv/bin/python") from None
     except PermissionError as error:
         raise CouldNotLook(f"{argv[0]}: {error.strerror}") from None
-
-
-def _revisions(done: Completed) -> list[str]:
-    return [match[1] for line in done.stdout.splitlines() if (match := _REVISION.match(line.strip()))]
 
 
 def _last(done: Completed) -> str:
@@ -77,7 +84,7 @@ def upgrade(ctx: Context, *, app: Path, database_url: str, python: str = "python
     if len(heads) != 1:
         hint = "merge them: alembic merge heads"
         return Outcome.failed(f"{len(heads)} heads: {', '.join(heads) or 'none'}", expected="one head", hint=hint)
-    before = _revisions(_alembic(ctx, app, python, database_url, "current"))
+    before = _revisions(database_url)
     done = _run(ctx, app, python, database_url, "upgrade", "head")
     evidence: dict[str, object] = {
         "target": describe_url(database_url),
@@ -92,7 +99,7 @@ def upgrade(ctx: Context, *, app: Path, database_url: str, python: str = "python
         return Outcome.failed(
             f"alembic upgrade failed: {_last(done)}", expected=expected, evidence=evidence, hint=hint
         )
-    after = _revisions(_alembic(ctx, app, python, database_url, "current"))
+    after = _revisions(database_url)
     evidence["after"] = ", ".join(after) or "none"
     actual = f"{evidence['before']} → {evidence['after']} in {format_duration(done.seconds)}"
     if after != heads:

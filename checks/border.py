@@ -112,6 +112,7 @@ class LogGate:
             self._tokens -= 1
             self._tell()
             self.out(safe_line(line, self.redact))
+            self._at = self.clock()  # the time that a line costs earns no further line
 
     def close(self) -> None:
         """Say how many lines were left out since the last one."""

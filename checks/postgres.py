@@ -10,7 +10,7 @@ from contextlib import closing
 from pathlib import Path
 from typing import Any, Literal
 
-from checks.alembic import heads_of
+from checks.alembic import heads_of, revisions_in
 from checks.backups import backup_of, transfer_errors
 from checks.contract import Context, check
 from state.verdicts import Outcome
@@ -148,7 +148,7 @@ def tables(
     connection = connect(database_url, application_name="tminus check", statement_timeout=20)
     with closing(connection), speaking_of(database_url, connection), connection.cursor() as cur:
         there = _postgres_columns(cur)
-        revisions = _revisions(cur)
+        revisions = revisions_in(cur)
         cur.execute(
             "SELECT indexrelid::regclass::text FROM pg_index WHERE NOT indisvalid OR NOT indisready UNION ALL "
             "SELECT conrelid::regclass::text || '.' || conname FROM pg_constraint WHERE NOT convalidated"
@@ -206,13 +206,6 @@ def _postgres_columns(cur: Cursor) -> dict[str, set[str]]:
     for table, column in cur.fetchall():
         columns.setdefault(table.casefold(), set()).add(column.casefold())
     return columns
-
-
-def _revisions(cur: Cursor) -> list[str]:
-    if _one(cur, "SELECT to_regclass('alembic_version') IS NULL"):
-        return []
-    cur.execute("SELECT version_num FROM alembic_version ORDER BY 1")
-    return [str(row[0]) for row in cur.fetchall()]
 
 
 def _missing(wanted: dict[str, list[str]], there: dict[str, set[str]]) -> list[str]:

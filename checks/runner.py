@@ -37,6 +37,7 @@ from state.verdicts import Outcome
 GRACE = 3.0  # seconds a check has to clean up after its deadline or a cancellation; then it is left behind
 PLAN_TIMEOUT = 10.0
 _PATIENCE = 2.0
+_HOME = str(Path(__file__).parent.parent)  # where the worker finds this very package
 
 log = logging.getLogger("checks")
 log.addHandler(logging.NullHandler())
@@ -279,7 +280,7 @@ def _in_worker(registry: Registry, spec: CheckSpec, call: Call, filled: dict[str
         stop=context.cancelled,
         deadline=context.deadline,
         cwd=call.project,
-        env={"PYTHONPATH": os.pathsep.join(str(Path(p).absolute()) for p in sys.path if p)},
+        env={"PYTHONPATH": os.pathsep.join(str(Path(p).absolute()) for p in (_HOME, *sys.path) if p)},
         opening=encode(request) + b"\n",
         farewell=CANCEL,
         patience=min(_PATIENCE, call.grace),

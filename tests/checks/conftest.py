@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -13,6 +13,8 @@ import pytest
 from checks.contract import Plan, Progress
 from checks.registry import Registry
 from checks.runner import Call, plan_check, run_check
+from rehearsal import stage as stages
+from rehearsal.postgres import create_database
 from state.definition import Item
 from state.redact import Redactor
 from state.targets import resolve
@@ -82,3 +84,18 @@ def until() -> Callable[[Callable[[], bool]], Awaitable[None]]:
                 await asyncio.sleep(0.01)
 
     return wait
+
+
+@pytest.fixture(scope="session")
+def stage(tmp_path_factory: pytest.TempPathFactory) -> Iterator[stages.Stage]:
+    """The practice stage: the sample app on SQLite with a few users, and a real PostgreSQL."""
+    with stages.stage(tmp_path_factory.mktemp("stage"), users=25, visitors=False, remove=True) as running:
+        yield running
+
+
+@pytest.fixture
+def database(stage: stages.Stage, request: pytest.FixtureRequest) -> str:
+    """An empty database of its own; the URL of the role `app`, which owns it."""
+    name = f"d{abs(hash(request.node.nodeid)) % 10**12}"
+    create_database(stage.superuser_url, name)
+    return f"{stage.database_url.rpartition('/')[0]}/{name}"

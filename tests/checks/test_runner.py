@@ -6,6 +6,7 @@ import asyncio
 import contextlib
 import logging
 import os
+import sys
 import time
 
 import psutil
@@ -360,3 +361,23 @@ def test_dropped_lines_are_told_when_the_next_one_passes():
     now = 1.0
     gate("later")
     assert out[200:] == ["… 10 lines not shown", "later"]
+
+
+async def test_a_worker_and_its_programs_end_when_their_parent_is_killed(look, until):
+    code = (
+        "import asyncio, pathlib, sys\n"
+        "from checks.registry import Registry; from checks.runner import Call, run_check\n"
+        "from state.definition import Item; from state.targets import Targets\n"
+        "p = pathlib.Path(sys.argv[1])\n"
+        "call = Call(item=Item(id='i', text='t', check='ours.heavy_wait'), project=p, artefacts=p / 'a',\n"
+        "            targets=Targets({}), on_log=lambda line: print(line, flush=True))\n"
+        "asyncio.run(run_check(Registry.load(['ours.py'], p), call))\n"
+    )
+    parent = await asyncio.create_subprocess_exec(
+        sys.executable, "-c", code, str(look.project), stdout=asyncio.subprocess.PIPE
+    )
+    pids = [int(await parent.stdout.readline()), int(await parent.stdout.readline())]
+    assert all(map(alive, pids))
+    parent.kill()
+    await parent.wait()
+    await until(lambda: not any(map(alive, pids)))
