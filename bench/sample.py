@@ -98,9 +98,7 @@ def text(r: random.Random, length: int) -> str:
     """About LENGTH characters; a third with accents and other scripts, a fifth with line ends or tabs."""
     words = _WORDS if r.random() < 0.3 else _PLAIN
     said = " ".join(r.choice(words) for _ in range(max(1, length // 6)))
-    return (
-        said.replace(" ", r.choice("\n\t") if r.random() < 0.9 else "\r\n", 2) if r.random() < 0.2 else said
-    )
+    return said.replace(" ", r.choice("\n\t") if r.random() < 0.9 else "\r\n", 2) if r.random() < 0.2 else said
 
 
 def moment(r: random.Random) -> str:
@@ -134,9 +132,7 @@ def _authors(r: random.Random, n: int) -> Iterator[tuple[object, ...]]:
         settings = {"theme": r.choice(["dark", "light"]), "n": r.randrange(1000), "tags": r.sample(_WORDS, 2)}
         yield (
             *(i, f"author{i}@example.org", text(r, 14)[:60], int(r.random() < 0.9), moment(r)),
-            None
-            if r.random() < 0.3
-            else (dt.date(1950, 1, 1) + dt.timedelta(days=r.randrange(20000))).isoformat(),
+            None if r.random() < 0.3 else (dt.date(1950, 1, 1) + dt.timedelta(days=r.randrange(20000))).isoformat(),
             r.randrange(10_000_000) / 100,
             None if r.random() < 0.1 else r.random() * 1000,
             None if r.random() < 0.4 else text(r, 120),

@@ -43,8 +43,7 @@ def ceiling(path: Path, url: str) -> float:
     with source(path) as con, conn, conn.cursor() as cur:
         pairs, _ = paired(con, cur)
         ready = [
-            io.BytesIO(b"".join(c for _, c in copy_text(con, select(p, p.columns, sending=True))))
-            for p in pairs
+            io.BytesIO(b"".join(c for _, c in copy_text(con, select(p, p.columns, sending=True)))) for p in pairs
         ]
         started = time.monotonic()
         oids = {p.oid for p in pairs}

@@ -48,10 +48,11 @@ def catalogue() -> str:
     registry = Registry((), Path(), {})  # no plugin: the built-in checks alone
     names = [name for group in BUILT_IN.values() for name in group]
     specs = [spec for name in names if (spec := registry.get(name)) is not None]
-    return "\n".join([_HEAD, *(_section(spec) for spec in specs)])
+    return "\n".join([_HEAD, *(section(spec) for spec in specs)])
 
 
-def _section(spec: CheckSpec) -> str:
+def section(spec: CheckSpec) -> str:
+    """One check: its parameters, its effect, and an example."""
     facts = [spec.effect, f"deadline {format_duration(spec.timeout)}"]
     facts += [f"evidence counts for {format_duration(spec.fresh_for)}"] if spec.fresh_for else []
     facts += ["in a process of its own"] if spec.process else []

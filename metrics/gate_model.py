@@ -41,9 +41,7 @@ def parse_condition(text: str) -> tuple[Op, float]:
     """
     found = _CONDITION.fullmatch(text)
     if not found:
-        raise ValueError(
-            f"{text!r} is not a condition: write an operator and a limit, as in > 10%, > 500ms, < 3"
-        )
+        raise ValueError(f"{text!r} is not a condition: write an operator and a limit, as in > 10%, > 500ms, < 3")
     op, number, unit = found.groups()
     if unit == "%":
         limit = float(number) / 100
@@ -108,9 +106,7 @@ class GateRule:
         if not all(math.isfinite(number) for number in numbers):
             raise ValueError(f"gate {self.id}: every number must be finite")
         if self.interval <= 0 or self.no_data_after <= 0 or self.stale_after < 0:
-            raise ValueError(
-                f"gate {self.id}: interval and no_data_after must be over 0, stale_after not under"
-            )
+            raise ValueError(f"gate {self.id}: interval and no_data_after must be over 0, stale_after not under")
         if self.mode == "consecutive":
             if self.count < 1:
                 raise ValueError(f"gate {self.id}: count must be 1 or more")
@@ -121,9 +117,7 @@ class GateRule:
         if self.tolerate < 0 or self.min_volume < 0:
             raise ValueError(f"gate {self.id}: tolerate and min_volume cannot be negative")
         if self.mode == "window" and _PERCENTILE.search(self.metric):
-            raise ValueError(
-                f"gate {self.id}: percentiles are never averaged; use mode sustained for {self.metric}"
-            )
+            raise ValueError(f"gate {self.id}: percentiles are never averaged; use mode sustained for {self.metric}")
         if self.stale_after == 0:
             object.__setattr__(self, "stale_after", 3 * self.interval)
         if self.clear_for < 0:

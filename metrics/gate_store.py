@@ -38,8 +38,7 @@ def freeze(state: GateState, wall_now: float, now: float | None = None) -> dict[
         "no_data_fired": state.no_data_fired,
         "flip_ages": [at - t for t in state.flips],
         "samples": [
-            {"age": at - s.at, "value": s.value, "volume": s.volume}
-            | ({} if s.bad is None else {"bad": s.bad})
+            {"age": at - s.at, "value": s.value, "volume": s.volume} | ({} if s.bad is None else {"bad": s.bad})
             for s in state.samples
         ],
     }
@@ -84,8 +83,7 @@ def _state(plain: Mapping[str, Any], then: float, now: float) -> GateState:
 
     told = plain.get("decision")
     samples = tuple(
-        Sample(then - float(s["age"]), float(s["value"]), int(s["volume"]), s.get("bad"))
-        for s in plain["samples"]
+        Sample(then - float(s["age"]), float(s["value"]), int(s["volume"]), s.get("bad")) for s in plain["samples"]
     )
     if any(s.value is None for s in samples):
         raise ValueError("not a gate's state: a sample without a value")
@@ -102,8 +100,6 @@ def _state(plain: Mapping[str, Any], then: float, now: float) -> GateState:
         tripped_value=plain.get("tripped_value"),
         decision=None
         if told is None
-        else Decision(
-            told["verb"], told["by"], told["reason"], then - float(told["age"]), moment("until_age", told)
-        ),
+        else Decision(told["verb"], told["by"], told["reason"], then - float(told["age"]), moment("until_age", told)),
         **{name: moment(f"{name}_age") for name in _TIMES},
     )

@@ -152,9 +152,7 @@ def _lose_sight(rule: GateRule, state: GateState, until: float) -> GateState:
     newest = state.newest
     if newest is None or until - newest.at <= rule.stale_after + 1e-6:
         return state
-    if (
-        rule.mode == "window"
-    ):  # its cover and its last twelfth deal with gaps: it only says that it cannot see
+    if rule.mode == "window":  # its cover and its last twelfth deal with gaps: it only says that it cannot see
         phase = state.phase if state.phase is Phase.TRIPPED else Phase.UNKNOWN
         return replace(state, phase=phase, condition=Reading.NODATA)
     return blinded(state)

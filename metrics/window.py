@@ -68,9 +68,7 @@ class Summary:
         if count < enough_for(percentile):
             return None
         rank = max(math.ceil(percentile * count / 100 - 1e-9), 1)
-        micros = self.latency.get_value_at_percentile(
-            100 * rank / count
-        )  # the library rounds; a rank does not
+        micros = self.latency.get_value_at_percentile(100 * rank / count)  # the library rounds; a rank does not
         return float(micros) / 1e6
 
     def text(self, percentile: float) -> str:

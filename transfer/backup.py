@@ -60,17 +60,13 @@ def backup(
     try:
         with published(final) as partial:
             state = _copy(source, partial, watch)
-            manifest = _manifest_of(
-                partial, source, final, state, made_at=made_at, watch=watch, started=started
-            )
+            manifest = _manifest_of(partial, source, final, state, made_at=made_at, watch=watch, started=started)
             with published(manifest_path(final)) as beside:
                 beside.write_text(written(manifest), encoding="utf-8")
     except OSError as e:
         manifest_path(final).unlink(missing_ok=True)
         raise CouldNotLook(f"{e.filename or into}: {e.strerror or e}") from e
-    return Backup(
-        final, manifest.bytes, manifest.sha256, manifest, manifest_path(final), time.monotonic() - started
-    )
+    return Backup(final, manifest.bytes, manifest.sha256, manifest, manifest_path(final), time.monotonic() - started)
 
 
 def _copy(source: Path, partial: Path, watch: Watch) -> Signals:

@@ -168,9 +168,7 @@ def foreign_keys(cur: Cursor, pairs: Sequence[TablePair]) -> tuple[ForeignKeySta
     for name, schema, table, validated, p_schema, p_table, columns, p_columns in cur.fetchall():
         orphans = 0
         if not validated:
-            on = " AND ".join(
-                f"p.{quoted(p)} = c.{quoted(c)}" for c, p in zip(columns, p_columns, strict=True)
-            )
+            on = " AND ".join(f"p.{quoted(p)} = c.{quoted(c)}" for c, p in zip(columns, p_columns, strict=True))
             given = " AND ".join(f"c.{quoted(c)} IS NOT NULL" for c in columns)
             cur.execute(
                 f"SELECT count(*) FROM {quoted(schema)}.{quoted(table)} c WHERE {given} AND NOT EXISTS"  # noqa: S608

@@ -98,6 +98,4 @@ def check_same(before: Sequence[Definition], after: Sequence[Definition]) -> Non
     """Raises Refused, naming each, when a definition is not what it was."""
     changed = sorted({f"{d.table}.{d.name}" for d in set(before) ^ set(after)})
     if changed or len(before) != len(after):
-        raise Refused(
-            f"Keys or indexes did not come back as they were: {', '.join(changed)}. Nothing was kept."
-        )
+        raise Refused(f"Keys or indexes did not come back as they were: {', '.join(changed)}. Nothing was kept.")

@@ -204,9 +204,7 @@ def _check_empty(cur: Cursor, pairs: Sequence[TablePair], allowed: Collection[st
 class _Reader:
     """What COPY reads: chunks of COPY text, counted. Keeps what went wrong; the driver would flatten it."""
 
-    def readline(
-        self, size: int = -1, /
-    ) -> bytes:  # asked for by the type of copy_expert(), never called by it
+    def readline(self, size: int = -1, /) -> bytes:  # asked for by the type of copy_expert(), never called by it
         raise NotImplementedError
 
     def __init__(self, chunks: Iterator[tuple[int, bytes]], watch: Watch, table: str, total: int) -> None:

@@ -69,9 +69,7 @@ class Pending:
         if self._process.returncode:
             self._errors.seek(0)
             said = self._errors.read().decode(errors="replace").strip().splitlines()
-            raise CouldNotLook(
-                f"The SQLite file could not be read again: {said[-1] if said else 'no reason'}"
-            )
+            raise CouldNotLook(f"The SQLite file could not be read again: {said[-1] if said else 'no reason'}")
         return tuple(Digest(**json.loads(line)) for line in out.splitlines())
 
 
@@ -100,9 +98,7 @@ def _pair(of: dict[str, Any]) -> TablePair:
 
 def _column(of: dict[str, Any]) -> ColumnPair:
     t = of["type"]
-    return ColumnPair(
-        of["source"], of["target"], Type(Kind(t["kind"]), t["name"], t["scale"]), of["generated"]
-    )
+    return ColumnPair(of["source"], of["target"], Type(Kind(t["kind"]), t["name"], t["scale"]), of["generated"])
 
 
 def main() -> int:

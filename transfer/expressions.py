@@ -109,6 +109,4 @@ def install(con: sqlite3.Connection, *, unfit: Callable[[Value, Unfit], str] | N
 
     con.create_function("tminus_canonical", 2, partial(apply, canonical), deterministic=True)
     con.create_function("tminus_sendable", 2, partial(apply, sendable), deterministic=True)
-    con.create_function(
-        "tminus_utf8", 1, lambda v: v.encode() if isinstance(v, str) else v, deterministic=True
-    )
+    con.create_function("tminus_utf8", 1, lambda v: v.encode() if isinstance(v, str) else v, deterministic=True)

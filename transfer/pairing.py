@@ -76,9 +76,7 @@ def pair(
     """The pairs, and everything that stands on one side only."""
     findings = [Finding(v, None, "virtual table: its content is not carried", False) for v in virtual]
     findings += [
-        Finding(t.name, None, "storage of a virtual table: not carried", False)
-        for t in source
-        if t.kind == "shadow"
+        Finding(t.name, None, "storage of a virtual table: not carried", False) for t in source if t.kind == "shadow"
     ]
     ours = [t for t in source if t.kind == "table" and t.name not in LEFT_ALONE]
     theirs = [t for t in target if t.name not in LEFT_ALONE]
@@ -102,17 +100,14 @@ def _columns(a: sqlite.Table, b: catalog.Table) -> tuple[tuple[ColumnPair, ...],
     matched, only_source, only_target = _match(a.columns, b.columns)
     place = {c.name: i for i, c in enumerate(b.columns)}
     found = tuple(
-        ColumnPair(x.name, y.name, y.type, y.generated)
-        for x, y in sorted(matched, key=lambda m: place[m[1].name])
+        ColumnPair(x.name, y.name, y.type, y.generated) for x, y in sorted(matched, key=lambda m: place[m[1].name])
     )
     findings = [
         Finding(b.name, c.name, "only in SQLite" + (" (generated)" if c.generated else ""), not c.generated)
         for c in only_source
     ]
     findings += [
-        Finding(
-            b.name, c.name, "only in PostgreSQL" + (" (generated)" if c.generated else ""), not c.generated
-        )
+        Finding(b.name, c.name, "only in PostgreSQL" + (" (generated)" if c.generated else ""), not c.generated)
         for c in only_target
     ]
     if not [c for c in found if not c.generated]:

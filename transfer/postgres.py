@@ -109,9 +109,7 @@ def speaking_of(url: str, conn: Connection | None = None) -> Iterator[None]:
         said = without_secret(" ".join(lines) or type(e).__name__, url)
         where = describe_url(url)
         if isinstance(e, psycopg2.errors.LockNotAvailable):
-            raise Refused(
-                f"{where}: a table is in use by another session ({said}). Stop it, try again."
-            ) from None
+            raise Refused(f"{where}: a table is in use by another session ({said}). Stop it, try again.") from None
         if isinstance(e, psycopg2.errors.InsufficientPrivilege):
             raise Refused(f"{where}: this role may not do that: {said}") from None
         gone = conn is not None and conn.closed != 0

@@ -64,11 +64,7 @@ def written_since(
         a, b = then.get(name), now.get(name)
         if a != b:
             changes.append(TableChange(name, a.rows if a else None, b.rows if b else None))
-    moved = [
-        t
-        for t in sorted(given.keys() | manifest.sequences.keys())
-        if given.get(t) != manifest.sequences.get(t)
-    ]
+    moved = [t for t in sorted(given.keys() | manifest.sequences.keys()) if given.get(t) != manifest.sequences.get(t)]
     return Quiet(
         quiet=not (changes or moved or schema_changed),
         schema_changed=schema_changed,

@@ -36,8 +36,7 @@ def refused_by_server(
     bad = next((c for c in columns if c.target == named), None) or _suspect(row, columns)
     value = f", column {bad.target}: {shown(row[bad.source])}" if bad and bad.source in row else ""
     return Refused(
-        f"{pair.target}, {_key(pair, row, int(at[1]))}{value}: PostgreSQL refused it: {said}.{detail}"
-        f" {ADVICE}"
+        f"{pair.target}, {_key(pair, row, int(at[1]))}{value}: PostgreSQL refused it: {said}.{detail} {ADVICE}"
     )
 
 

@@ -91,9 +91,7 @@ def restore_test(
 def _restore(form: str, con: sqlite3.Connection, partial: Path, watch: Watch) -> None:
     with closing(sqlite3.connect(partial, isolation_level=None)) as new:
         if form == "backup":
-            con.backup(
-                new, pages=2_000, progress=lambda _, left, n: watch.tell(form, None, n - left, n, "pages")
-            )
+            con.backup(new, pages=2_000, progress=lambda _, left, n: watch.tell(form, None, n - left, n, "pages"))
             return
         with tempfile.TemporaryDirectory(dir=partial.parent, prefix=".tminus-") as folder:
             text = Path(folder) / "dump.sql"

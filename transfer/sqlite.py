@@ -54,9 +54,7 @@ def reading(path: Path, *, settled: bool = False) -> Iterator[sqlite3.Connection
         for tail in ("-wal", "-journal"):
             beside = path.with_name(path.name + tail)
             if beside.exists() and beside.stat().st_size:
-                raise Refused(
-                    f"{path.name} is in use: {beside.name} lies beside it. Take a backup, use that."
-                )
+                raise Refused(f"{path.name} is in use: {beside.name} lies beside it. Take a backup, use that.")
         uri += "&immutable=1"
     before = path.stat()
     try:
@@ -125,9 +123,7 @@ def count(con: sqlite3.Connection, table: str) -> int:
 
 def _columns(con: sqlite3.Connection, table: str) -> tuple[Column, ...]:
     found = con.execute("SELECT name, type, pk, hidden FROM pragma_table_xinfo(?)", (table,)).fetchall()
-    return tuple(
-        Column(_name(n), _name(t), pk, hidden in (2, 3)) for n, t, pk, hidden in found if hidden != 1
-    )
+    return tuple(Column(_name(n), _name(t), pk, hidden in (2, 3)) for n, t, pk, hidden in found if hidden != 1)
 
 
 def _name(value: str | bytes) -> str:

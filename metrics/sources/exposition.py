@@ -26,11 +26,7 @@ def parse(text: str) -> dict[Key, float]:
 
 def named(scrape: Scrape, name: str) -> list[tuple[dict[str, str], float]]:
     """The samples called NAME, with their labels; those that are no number are left out."""
-    return [
-        (dict(labels), value)
-        for (key, labels), value in scrape.items()
-        if key == name and math.isfinite(value)
-    ]
+    return [(dict(labels), value) for (key, labels), value in scrape.items() if key == name and math.isfinite(value)]
 
 
 def increases(before: Scrape, after: Scrape, name: str) -> list[tuple[dict[str, str], float]] | None:

@@ -151,9 +151,7 @@ class HttpProber:
             value = None if seconds is None else seconds * 1000
             out.append(Measurement(f"http.p{percentile}", value, summary.samples, "ms", at, note))
         out.append(
-            Measurement(
-                "http.error_rate", divide(bad, len(fresh)), len(fresh), "ratio", at, detail, bad=float(bad)
-            )
+            Measurement("http.error_rate", divide(bad, len(fresh)), len(fresh), "ratio", at, detail, bad=float(bad))
         )
         out.append(Measurement("http.rate", divide(len(fresh), elapsed), 1, "1/s", at, detail))
         return tuple(out)

@@ -141,9 +141,7 @@ class PostgresSource:
         connection.set_client_encoding("UTF8")
         with connection.cursor() as cursor:
             cursor.execute("set default_transaction_read_only = on")
-            cursor.execute(
-                "select set_config('statement_timeout', %s, false)", (f"{self._timeout * 1000:.0f}",)
-            )
+            cursor.execute("select set_config('statement_timeout', %s, false)", (f"{self._timeout * 1000:.0f}",))
         return connection
 
     def _look(self) -> Seen:

@@ -67,9 +67,7 @@ async def test_a_pool_that_is_not_exported_or_nan_is_an_error_and_never_zero(ser
 async def test_traffic_is_the_difference_of_two_pages(server) -> None:
     registry = CollectorRegistry()
     requests = Counter("flask_http_request", "", ["status"], registry=registry)
-    seconds = Histogram(
-        "flask_http_request_duration_seconds", "", registry=registry, buckets=[0.1, 0.2, 0.4, 1.0]
-    )
+    seconds = Histogram("flask_http_request_duration_seconds", "", registry=registry, buckets=[0.1, 0.2, 0.4, 1.0])
     Gauge("sqlalchemy_pool_size", "", registry=registry).set(5)
     requests.labels("500").inc(1000)
     server.body = generate_latest(registry).decode()

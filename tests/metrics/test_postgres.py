@@ -47,9 +47,7 @@ def plain_role(postgres_url: str) -> Iterator[str]:
         try:
             yield postgres_url.replace("postgres@", "plain@")
         finally:
-            cursor.execute(
-                "select pg_terminate_backend(pid, 5000) from pg_stat_activity where usename = 'plain'"
-            )
+            cursor.execute("select pg_terminate_backend(pid, 5000) from pg_stat_activity where usename = 'plain'")
             cursor.execute("drop role plain")
 
 
@@ -100,9 +98,7 @@ async def test_sleepers_in_a_transaction_and_the_blocked_are_counted(postgres_ur
     assert seen["pg.blocked"].value == 1
 
 
-async def test_a_role_that_may_not_see_states_still_counts_every_session(
-    postgres_url: str, plain_role: str
-) -> None:
+async def test_a_role_that_may_not_see_states_still_counts_every_session(postgres_url: str, plain_role: str) -> None:
     with session(postgres_url, autocommit=False) as other:
         other.cursor().execute("select 1")
         async with looking(postgres_url) as all_seeing, looking(plain_role) as source:

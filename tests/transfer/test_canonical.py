@@ -74,9 +74,7 @@ def test_whatever_the_values_a_copy_is_equal(rows: list[Any], typed: str, tmp_pa
     path = tmp_path_factory.mktemp("typed") / "a.db"
     with closing(sqlite3.connect(path)) as con:
         # Without affinity, so that values are stored as they are given.
-        con.execute(
-            f"CREATE TABLE t (id INTEGER PRIMARY KEY, {', '.join(f'c{i}' for i in range(len(COLUMNS)))})"
-        )
+        con.execute(f"CREATE TABLE t (id INTEGER PRIMARY KEY, {', '.join(f'c{i}' for i in range(len(COLUMNS)))})")
         marks = ",".join("?" * (len(COLUMNS) + 1))
         con.executemany(f"INSERT INTO t VALUES ({marks})", [(i, *row) for i, row in enumerate(rows)])
         con.commit()
@@ -84,12 +82,8 @@ def test_whatever_the_values_a_copy_is_equal(rows: list[Any], typed: str, tmp_pa
     assert compare(path, typed).equal
 
 
-@pytest.mark.parametrize(
-    "key", ["text", "uuid", "timestamp", "numeric(12,2)", "bytea", "bigint", "double precision"]
-)
-def test_keys_of_any_type_are_walked_in_the_same_order(
-    key: str, tmp_path: Path, database: str, run: Run
-) -> None:
+@pytest.mark.parametrize("key", ["text", "uuid", "timestamp", "numeric(12,2)", "bytea", "bigint", "double precision"])
+def test_keys_of_any_type_are_walked_in_the_same_order(key: str, tmp_path: Path, database: str, run: Run) -> None:
     values: set[Any] = set(SEPARATORS) if key == "text" else set()
     find = COLUMNS[key]
 
@@ -111,9 +105,7 @@ def test_keys_of_any_type_are_walked_in_the_same_order(
 
 
 @pytest.mark.parametrize("encoding", ["UTF-8", "UTF-16le"])
-def test_separators_and_escapes_arrive_as_they_are(
-    tmp_path: Path, database: str, run: Run, encoding: str
-) -> None:
+def test_separators_and_escapes_arrive_as_they_are(tmp_path: Path, database: str, run: Run, encoding: str) -> None:
     path = tmp_path / "a.db"
     with closing(sqlite3.connect(path)) as con:
         con.execute(f"PRAGMA encoding = '{encoding}'")
@@ -150,9 +142,7 @@ def test_a_double_reads_back_to_the_last_bit(x: float) -> None:
 
 @pytest.mark.parametrize("name", COLUMNS)
 def test_sql_and_python_agree_on_the_canonical_form(name: str) -> None:
-    of: Type = type_of(
-        {"bigint": "int8", "boolean": "bool", "double precision": "float8"}.get(name, name), name
-    )
+    of: Type = type_of({"bigint": "int8", "boolean": "bool", "double precision": "float8"}.get(name, name), name)
     if name.startswith("numeric"):
         of = type_of("numeric", name, ((12 << 16) | 2) + 4)
         assert of.scale == 2
@@ -175,9 +165,7 @@ def test_sql_and_python_agree_on_the_canonical_form(name: str) -> None:
         agree()
 
 
-def test_a_double_in_a_real_column_is_refused_rather_than_cut(
-    tmp_path: Path, database: str, run: Run
-) -> None:
+def test_a_double_in_a_real_column_is_refused_rather_than_cut(tmp_path: Path, database: str, run: Run) -> None:
     path = tmp_path / "a.db"
     with closing(sqlite3.connect(path)) as con:
         con.executescript(

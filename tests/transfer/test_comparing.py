@@ -141,9 +141,7 @@ def test_a_table_without_a_key_is_compared_row_by_row_whatever_its_order(
 ) -> None:
     path = tmp_path / "a.db"
     with closing(sqlite3.connect(path)) as con:
-        con.executescript(
-            "CREATE TABLE t (a INTEGER, b TEXT); INSERT INTO t VALUES (2,'x'), (10,'x'), (NULL,'é')"
-        )
+        con.executescript("CREATE TABLE t (a INTEGER, b TEXT); INSERT INTO t VALUES (2,'x'), (10,'x'), (NULL,'é')")
     run(database, "CREATE TABLE t (a int, b text)", "INSERT INTO t VALUES (NULL,'é'), (10,'x'), (2,'x')")
     assert compare(path, database).equal
     run(database, "UPDATE t SET b = 'y' WHERE a = 10")

@@ -95,13 +95,11 @@ def test_a_key_that_does_not_come_back_is_refused(
 
 
 def test_the_next_id_is_one_that_was_never_given(app: Path, schema: str, run: Run) -> None:
-    lite(
-        app, "UPDATE sqlite_sequence SET seq = 900 WHERE name = 'authors'; DELETE FROM ballots WHERE id = 500"
-    )
+    lite(app, "UPDATE sqlite_sequence SET seq = 900 WHERE name = 'authors'; DELETE FROM ballots WHERE id = 500")
     copy(app, schema)
-    assert run(
-        schema, "SELECT nextval('authors_id_seq'), nextval('articles_id_seq'), nextval('ballots_id_seq')"
-    ) == [(901, 251, 501)]
+    assert run(schema, "SELECT nextval('authors_id_seq'), nextval('articles_id_seq'), nextval('ballots_id_seq')") == [
+        (901, 251, 501)
+    ]
 
 
 def test_a_dry_run_and_a_failure_leave_the_target_untouched(app: Path, schema: str, run: Run) -> None:
@@ -151,9 +149,7 @@ def test_a_target_with_rows_is_refused_unless_named(app: Path, schema: str, run:
 def test_a_value_that_does_not_fit_is_named(
     tmp_path: Path, database: str, run: Run, *, type_: str, value: str, said: str
 ) -> None:
-    path = lite(
-        tmp_path / "a.db", f"CREATE TABLE t (id INTEGER PRIMARY KEY, v); INSERT INTO t VALUES (2, {value})"
-    )
+    path = lite(tmp_path / "a.db", f"CREATE TABLE t (id INTEGER PRIMARY KEY, v); INSERT INTO t VALUES (2, {value})")
     run(database, f"CREATE TABLE t (id int PRIMARY KEY, v {type_})")
     with pytest.raises(Refused, match=said):
         copy(path, database)
@@ -198,9 +194,7 @@ def test_schemas_that_differ_are_refused(
         copy(lite(tmp_path / "a.db", ours), database)
 
 
-def test_columns_the_server_generates_are_not_sent_but_compared(
-    tmp_path: Path, database: str, run: Run
-) -> None:
+def test_columns_the_server_generates_are_not_sent_but_compared(tmp_path: Path, database: str, run: Run) -> None:
     path = lite(
         tmp_path / "a.db",
         "CREATE TABLE t (a INTEGER PRIMARY KEY, b INTEGER AS (a * 2)); INSERT INTO t VALUES (4)",
@@ -219,19 +213,15 @@ def test_columns_the_server_generates_are_not_sent_but_compared(
 def test_a_trigger_that_changes_rows_is_found_by_the_proof(app: Path, schema: str, run: Run) -> None:
     run(
         schema,
-        "CREATE FUNCTION meddle() RETURNS trigger LANGUAGE plpgsql AS"
-        " $$BEGIN new.value = 0; RETURN new; END$$",
-        "CREATE TRIGGER meddle BEFORE INSERT ON ballots FOR EACH ROW WHEN (new.id = 77)"
-        " EXECUTE FUNCTION meddle()",
+        "CREATE FUNCTION meddle() RETURNS trigger LANGUAGE plpgsql AS $$BEGIN new.value = 0; RETURN new; END$$",
+        "CREATE TRIGGER meddle BEFORE INSERT ON ballots FOR EACH ROW WHEN (new.id = 77) EXECUTE FUNCTION meddle()",
     )
     with pytest.raises(Refused, match="ballots id=77 value"):
         copy(app, schema)
 
 
 @pytest.mark.parametrize("stage", ["copy", "index", "prove"])
-def test_stopping_at_any_stage_leaves_the_target_untouched(
-    app: Path, schema: str, run: Run, stage: str
-) -> None:
+def test_stopping_at_any_stage_leaves_the_target_untouched(app: Path, schema: str, run: Run, stage: str) -> None:
     before, told = run(schema, STATE), threading.Event()
 
     def tell(p: Progress) -> None:

@@ -68,12 +68,8 @@ def test_the_hardest_contents_come_back_equal(hard: Path, tmp_path: Path) -> Non
     seen = restore_test(backup(hard, tmp_path / "backups").path, tmp_path / "restored")
     assert seen.equal, seen.forms
     with closing(sqlite3.connect(tmp_path / "restored" / "restored-dump.db")) as con:
-        assert con.execute("SELECT a FROM plain WHERE id <= 12 ORDER BY id").fetchall() == [
-            (v,) for v in VALUES
-        ]
-        assert con.execute("SELECT title FROM words WHERE words MATCH 'world'").fetchall() == [
-            ("hello world",)
-        ]
+        assert con.execute("SELECT a FROM plain WHERE id <= 12 ORDER BY id").fetchall() == [(v,) for v in VALUES]
+        assert con.execute("SELECT title FROM words WHERE words MATCH 'world'").fetchall() == [("hello world",)]
         con.execute("INSERT INTO counted (s) VALUES ('next')")
         assert con.execute("SELECT id, s FROM counted").fetchall() == [(91, "next!;")]
 

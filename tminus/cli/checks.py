@@ -14,7 +14,7 @@ from tminus.cli.common import UNUSABLE, checklist_option, end
 @checklist_option
 def command(name: str, checklist: Path) -> None:
     """List the checks, or show one: its parameters, its effect, its deadline, an example."""
-    from checks.catalogue import describe
+    from checks.catalogue import section
     from checks.registry import Registry
     from state.loader import load_checklist
     from state.problems import ChecklistError
@@ -33,4 +33,4 @@ def command(name: str, checklist: Path) -> None:
         spec = registry.get(one)
         if spec is None:
             end(UNUSABLE, f"no check {one!r}; `tminus checks` lists them")
-        click.echo(describe(spec) if name else f"{one:<24} {spec.effect:<7} {spec.doc}")
+        click.echo(section(spec) if name else f"{one:<24} {spec.effect:<7} {spec.doc}")
