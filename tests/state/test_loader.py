@@ -289,7 +289,8 @@ def test_the_shipped_checklist_is_sound_and_holds_every_line_of_the_migration() 
     assert counts == [28, 4, 4, 2, 2, 3, 4, 9, 4, 4, 4, 4, 10, 8, 4]
     (push,) = [item for item in checklist.items.values() if item.point_of_no_return]
     assert push.pair
-    assert checklist.gates["error-rate"].arm_at == push.id
+    # Not at the push: until the data is moved, errors are expected.
+    assert checklist.gates["error-rate"].arm_at == "let-writes-in"
     for item in checklist.items.values():
         assert item.check or item.how, f"{item.id}: nobody says what to look at"
         if item.check == "items.passed":
