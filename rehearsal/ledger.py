@@ -61,8 +61,8 @@ def read_ledger(path: Path) -> Iterator[Entry]:
     Raises ValueError for any other line that cannot be read."""
     if not path.exists():
         return
-    for number, line in enumerate(path.read_text(encoding="utf-8").splitlines(keepends=True), 1):
-        if not line.endswith("\n"):
+    for number, line in enumerate(path.read_bytes().splitlines(keepends=True), 1):
+        if not line.endswith(b"\n"):
             return
         try:
             yield Entry(**json.loads(line))
@@ -87,7 +87,6 @@ def verify(stage: Where) -> Verified:
 
     Raises ValueError for a ledger that cannot be read, and sqlalchemy.exc.SQLAlchemyError when the database
     does not answer.
-    answer.
     """
     for _ in range(2):
         found = _look(stage)

@@ -19,7 +19,7 @@ import stat
 import subprocess
 import tempfile
 from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import closing, contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -78,20 +78,44 @@ def start_postgres(
     Raises PostgresError.
     """
     user = _user()
+    made = None if home else _make_home(user)
+    try:
+        return _start(
+            home or made or Path(),
+            user,
+            fsync=fsync,
+            port=port,
+            password=password or secrets.token_hex(16),
+            superuser_password=superuser_password or secrets.token_hex(16),
+            run_file=run_file,
+            settings=settings or {},
+        )
+    except BaseException:
+        if made is not None:
+            remove_home(made)
+        raise
+
+
+def _start(
+    home: Path,
+    user: As | None,
+    *,
+    fsync: bool,
+    port: int | None,
+    password: str,
+    superuser_password: str,
+    run_file: Path | None,
+    settings: dict[str, str],
+) -> Postgres:
     bin_dir = _wheel() / "bin"
-    home = _make_home(user) if home is None else home
     if not (_reachable(bin_dir / "postgres", user) and _reachable(_wheel() / "share", user)):
         bin_dir = _copy_wheel(home, user) / "bin"
-    password = password or secrets.token_hex(16)
-    superuser_password = superuser_password or secrets.token_hex(16)
     fresh = not (home / "data" / "PG_VERSION").exists()
     if fresh:
         _initdb(home, bin_dir, user, superuser_password)
     for _ in range(5):
         chosen = port or free_port()
-        process = _launch(
-            home, bin_dir, user, port=chosen, fsync=fsync, run_file=run_file, settings=settings or {}
-        )
+        process = _launch(home, bin_dir, user, port=chosen, fsync=fsync, run_file=run_file, settings=settings)
         superuser_url = f"postgresql://{SUPERUSER}:{superuser_password}@127.0.0.1:{chosen}/postgres"
         if _answers(superuser_url, process):
             break
@@ -100,8 +124,8 @@ def start_postgres(
             raise PostgresError(f"PostgreSQL did not start:\n{_tail(home / 'postgres.log')}")
     else:
         raise PostgresError("no port stayed free long enough")
-    if fresh:
-        _make_app_database(superuser_url, password)
+    # Asked of the server, not of FRESH: an earlier start may have been cut short between the two.
+    _make_app_database(superuser_url, password)
     url = f"postgresql://{ROLE}:{password}@127.0.0.1:{chosen}/{DATABASE}"
     return Postgres(url, superuser_url, chosen, home, home / "data", home / "postgres.log", bin_dir, process)
 
@@ -300,22 +324,23 @@ def _answers(url: str, process: Running) -> bool:
 
 
 def _make_app_database(superuser_url: str, password: str) -> None:
-    connection = psycopg2.connect(superuser_url)
-    try:
+    """The role and the database `app`, whatever of them is missing."""
+    with closing(psycopg2.connect(superuser_url)) as connection:
         connection.autocommit = True
         with connection.cursor() as cursor:
-            role = sql.SQL("CREATE ROLE {} LOGIN NOSUPERUSER NOCREATEDB NOCREATEROLE PASSWORD {}")
-            cursor.execute(role.format(sql.Identifier(ROLE), sql.Literal(password)))
-    finally:
-        connection.close()
-    connection = psycopg2.connect(create_database(superuser_url, DATABASE))
-    try:
-        with connection, connection.cursor() as cursor:
-            cursor.execute("SELECT 1 FROM pg_available_extensions WHERE name = 'pg_stat_statements'")
-            if cursor.fetchone():
-                cursor.execute("CREATE EXTENSION pg_stat_statements")
-    finally:
-        connection.close()
+            cursor.execute("SELECT 1 FROM pg_roles WHERE rolname = %s", (ROLE,))
+            if not cursor.fetchone():
+                role = sql.SQL("CREATE ROLE {} LOGIN NOSUPERUSER NOCREATEDB NOCREATEROLE PASSWORD {}")
+                cursor.execute(role.format(sql.Identifier(ROLE), sql.Literal(password)))
+            cursor.execute("SELECT 1 FROM pg_database WHERE datname = %s", (DATABASE,))
+            missing = not cursor.fetchone()
+    if not missing:
+        return
+    database_url = create_database(superuser_url, DATABASE)
+    with closing(psycopg2.connect(database_url)) as connection, connection, connection.cursor() as cursor:
+        cursor.execute("SELECT 1 FROM pg_available_extensions WHERE name = 'pg_stat_statements'")
+        if cursor.fetchone():
+            cursor.execute("CREATE EXTENSION pg_stat_statements")
 
 
 def _tail(log: Path, lines: int = 15) -> str:

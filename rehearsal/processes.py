@@ -23,8 +23,8 @@ from pathlib import Path
 PR_SET_PDEATHSIG = 1
 MARK = "REHEARSAL_RUN"  # in the environment of a child and of its children
 _prctl = ctypes.CDLL(None, use_errno=True).prctl
-# Children of this process: kept so that they are reaped, and not collected while they run.
-_children: dict[int, subprocess.Popen[bytes]] = {}
+# Children of this process by their token: kept so that they are reaped, and not collected while they run.
+_children: dict[str, subprocess.Popen[bytes]] = {}
 
 
 @dataclass(frozen=True)
@@ -63,7 +63,7 @@ def start_time(pid: int) -> int | None:
 
 def alive(process: Running) -> bool:
     """Whether this very process still runs: same boot, same pid, same start."""
-    child = _children.get(process.pid)
+    child = _children.get(process.token)
     if child is not None:
         child.poll()
     return process.boot == boot_id() and start_time(process.pid) == process.started
@@ -104,7 +104,7 @@ def spawn(
             # would otherwise clear the setting.
             preexec_fn=_tie(death_signal) if tie else None,  # noqa: PLW1509
         )
-    _children[child.pid] = child
+    _children[token] = child
     process = Running(name, child.pid, start_time(child.pid) or 0, boot_id(), token)
     if run_file is not None:
         write_private(run_file, json.dumps(asdict(process)))
@@ -133,7 +133,7 @@ def end(process: Running, *, first: signal.Signals = signal.SIGTERM, patience: f
             os.killpg(process.pid, signal.SIGKILL)
             wait_until(lambda: not alive(process), 5.0)
     _end_orphans(process)
-    child = _children.pop(process.pid, None)
+    child = _children.pop(process.token, None)
     if child is not None:
         child.wait()
     return went

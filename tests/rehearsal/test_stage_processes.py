@@ -60,7 +60,10 @@ def test_a_process_that_will_not_go_is_killed(tmp_path: Path) -> None:
 
 def test_what_a_dead_leader_left_in_its_group_is_ended(tmp_path: Path) -> None:
     child = tmp_path / "child"
-    script = f"import subprocess as s, sys, time; p = s.Popen({FOREVER!r}); open({str(child)!r}, 'w').write(f'{{p.pid}}.'); time.sleep(300)"
+    script = (
+        f"import subprocess, time; p = subprocess.Popen({FOREVER!r});"
+        f"open({str(child)!r}, 'w').write(f'{{p.pid}}.'); time.sleep(300)"
+    )
     process, _ = start(tmp_path, [sys.executable, "-c", script])
     assert wait_until(lambda: child.exists() and child.read_text().endswith("."), 10)
     orphan = int(child.read_text().rstrip("."))

@@ -58,7 +58,7 @@ def test_no_mode_of_a_parent_folder_changes_and_no_user_is_added(tmp_path: Path)
         assert server.home.stat().st_mode & 0o777 == 0o700
         assert server.data_dir.stat().st_mode & 0o777 == 0o700
         if os.geteuid() == 0:
-            assert os.stat(f"/proc/{server.pid}").st_uid != 0
+            assert Path(f"/proc/{server.pid}").stat().st_uid != 0
         home, process = server.home, server.process
     assert modes(server.bin_dir) == watched_wheel
     assert (Path("/etc/passwd").read_bytes(), Path("/etc/group").read_bytes()) == users
