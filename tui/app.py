@@ -8,9 +8,10 @@ from collections.abc import Callable
 from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 from textual.app import App
+from textual.command import Provider
 from textual.screen import Screen
 from textual.theme import BUILTIN_THEMES, Theme
 
@@ -21,8 +22,8 @@ from tui.bridge import Bridge
 from tui.deeds import DEEDS
 from tui.dialogs import Ask, Choice, Pick, Question, Read
 from tui.glyphs import ASCII, UNICODE
-from tui.link import Lost, Told, follow
 from tui.lines import plain
+from tui.link import Lost, Told, follow
 from tui.palette import Commands
 from tui.rows import next_open
 from tui.scene import TABS, Scene
@@ -38,7 +39,7 @@ class Cockpit(App[int]):
 
     TITLE = "tminus"
     CSS_PATH = "bridge.tcss"
-    COMMANDS = {Commands}
+    COMMANDS: ClassVar[set[type[Provider] | Callable[[], type[Provider]]]] = {Commands}
     ENABLE_COMMAND_PALETTE = True
     CSS = """
     Toast { width: auto; max-width: 90%; }
@@ -210,8 +211,12 @@ class Cockpit(App[int]):
 
     async def _filter(self) -> None:
         words = await self.ask(
-            Question("Filter", lambda _: [(("words in the id, text or check; empty shows all", "dim"),)], yes="Show",
-                     field="words")  # fmt: skip
+            Question(
+                "Filter",
+                lambda _: [(("words in the id, text or check; empty shows all", "dim"),)],
+                yes="Show",
+                field="words",
+            )
         )
         if words is not None:
             self.bridge.list.search(words)
@@ -226,8 +231,8 @@ class Cockpit(App[int]):
 def house_themes() -> list[Theme]:
     """Our dark and light theme, and the 16-colour ones with the names that our style sheets use."""
     ours = [
-        Theme(name="tminus-dark", dark=True, variables=theme.DARK_VARIABLES, **theme.DARK),
-        Theme(name="tminus-light", dark=False, variables=theme.LIGHT_VARIABLES, **theme.LIGHT),
+        Theme(name="tminus-dark", dark=True, variables=theme.DARK_VARIABLES, **theme.DARK),  # type: ignore[arg-type]
+        Theme(name="tminus-light", dark=False, variables=theme.LIGHT_VARIABLES, **theme.LIGHT),  # type: ignore[arg-type]
     ]
     for name in ("ansi-dark", "ansi-light"):
         stock = BUILTIN_THEMES[name]

@@ -41,5 +41,3 @@ def banner_lines(scene: Scene, width: int) -> list[Line]:
         for line in wrap(f"{plain(gate.why)}  {scene.glyphs.arrow} {plain(gate.then)}", width - 2)[:2]:
             lines.append(fit(((" ", ""), (line, "bad strong")), width))
     return lines
-
-

@@ -32,8 +32,13 @@ TOO_SMALL = "tminus needs 80x23. Make the window larger, or use: tminus status"
 class Bridge(Screen[None]):
     """The cockpit's one screen. It keeps the scene and hands it to the panes; they draw what changed."""
 
-    HORIZONTAL_BREAKPOINTS = [(0, "-tiny"), (80, "-narrow"), (100, "-medium"), (140, "-wide")]
-    VERTICAL_BREAKPOINTS = [(0, "-low"), (23, "-short"), (40, "-tall")]
+    HORIZONTAL_BREAKPOINTS = [  # noqa: RUF012 (an instance variable of Screen)
+        (0, "-tiny"),
+        (80, "-narrow"),
+        (100, "-medium"),
+        (140, "-wide"),
+    ]
+    VERTICAL_BREAKPOINTS = [(0, "-low"), (23, "-short"), (40, "-tall")]  # noqa: RUF012
 
     def __init__(self, scene: Scene, actions: Sequence[Action]) -> None:
         super().__init__()

@@ -58,14 +58,14 @@ def keybar_lines(actions: Sequence[Action], scene: Scene, width: int, height: in
             continue
         face = _face(action, scene)
         limit = room if len(lines) == height else width
-        if width_of(lines[-1]) + width_of(face) > limit:
+        if width_of(lines[-1]) + width_of(face) + 2 > limit:
             if len(lines) == height:
                 break
             lines.append([])
         lines[-1] += [*face, ("  ", "")]
     for face in tail:
         lines[-1] += [*face, ("  ", "")]
-    return [tuple(line) for line in lines]
+    return [tuple(line[:-1]) for line in lines]
 
 
 def _face(action: Action, scene: Scene) -> tuple[Span, ...]:

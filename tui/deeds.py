@@ -59,7 +59,9 @@ async def run(desk: Desk) -> Request | None:
     answer = ""
     if face.ask:
         typed = await desk.ask(
-            Question("Type the value", lambda width: wording.challenge(scene, width), yes="Run", field=face.ask, at_least=1)
+            Question(
+                "Type the value", lambda width: wording.challenge(scene, width), yes="Run", field=face.ask, at_least=1
+            )
         )
         if typed is None:
             return None
@@ -112,7 +114,7 @@ def _override(mark: str, title: str) -> Deed:
         question = Question(
             title,
             lambda width: wording.read_back(scene, width),
-            yes=title.split()[0],
+            yes=title.partition(" ")[0].rstrip(":"),
             field=f"why ({REASON} characters or more)",
             at_least=REASON,
         )
@@ -175,7 +177,7 @@ async def go(desk: Desk) -> Request | None:
 
 async def hold(desk: Desk) -> Request | None:
     """Stop the run."""
-    question = Question("Hold the run", lambda width: wording.hold(width), yes="Hold", field="why", at_least=3)
+    question = Question("Hold the run", wording.hold, yes="Hold", field="why", at_least=3)
     reason = await desk.ask(question)
     return None if reason is None else RaiseHold(reason=reason)
 
@@ -185,7 +187,9 @@ async def release(desk: Desk) -> Request | None:
     holds = desk.scene.view.holds
     number = holds[0].id
     if len(holds) > 1:
-        chosen = await desk.pick(Choice("Release which hold?", [(str(hold.id), wording.hold_line(hold)) for hold in holds]))
+        chosen = await desk.pick(
+            Choice("Release which hold?", [(str(hold.id), wording.hold_line(hold)) for hold in holds])
+        )
         if not chosen:
             return None
         number = int(chosen)
@@ -239,7 +243,9 @@ async def note(desk: Desk) -> Request | None:
     """Write into the record."""
     scene = desk.scene
     about = scene.focus or "the run"
-    question = Question("Note", lambda _: [((f"about {plain(about)}", "dim"),)], yes="Write", field="words", at_least=1)
+    question = Question(
+        "Note", lambda _: [((f"about {plain(about)}", "dim"),)], yes="Write", field="words", at_least=1
+    )
     text = await desk.ask(question)
     return None if text is None else AddNote(text=text, item=scene.focus)
 

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import ClassVar
 
-from textual.binding import Binding
+from textual.binding import Binding, BindingType
 
 from state.durations import format_duration
 from tminus.client.messages import ItemFace, ItemView
@@ -22,7 +23,7 @@ class Detail(Pane, can_focus=True):
     DEFAULT_CSS = """
     Detail { height: 1fr; }
     """
-    BINDINGS = [
+    BINDINGS: ClassVar[list[BindingType]] = [
         Binding("up", "scroll_up", show=False),
         Binding("down", "scroll_down", show=False),
         Binding("pageup", "page_up", show=False),
@@ -40,16 +41,27 @@ def detail_lines(scene: Scene, width: int) -> list[Line]:
     if face is None:
         return phase_lines(scene, width)
     item = scene.item
-    blocks = [
+    blocks = [*_seen(face, item, scene, width), _marks(face, item, scene, width), _blocked(item, width)]
+    return _stacked(blocks)
+
+
+def evidence_lines(scene: Scene, width: int) -> list[Line]:
+    """Challenge, response and evidence of the focused item: what a person confirms, and nothing else."""
+    return [] if scene.face is None else _stacked(_seen(scene.face, scene.item, scene, width))
+
+
+def _seen(face: ItemFace, item: ItemView, scene: Scene, width: int) -> list[list[Line]]:
+    return [
         _challenge(face, width),
         _verdict(face, item, scene),
         _progress(item, scene, width),
         _response(item, scene, width),
         _evidence(item, width, scene),
         _titled("HINT", item.hint, width, "info"),
-        _marks(face, item, scene, width),
-        _blocked(item, width),
     ]
+
+
+def _stacked(blocks: list[list[Line]]) -> list[Line]:
     lines: list[Line] = []
     for block in blocks:
         if block:
@@ -112,7 +124,7 @@ def _verdict(face: ItemFace, item: ItemView, scene: Scene) -> list[Line]:
         head.append(((f"attempt {item.attempts}", "dim"),))
     if item.status == "running":
         took = age_of(item.started_at, scene.now) or 0.0
-        head.append(((_against_plan(took, face.expect), "warn" if 0 < face.expect < took else "info"),))
+        head.append(((_against_plan(took, face.expect), "warn" if took > face.expect > 0 else "info"),))
     elif item.seconds:
         head.append(((f"took {format_duration(item.seconds)}", "dim"),))
     elif face.expect:
@@ -141,7 +153,7 @@ def _progress(item: ItemView, scene: Scene, width: int) -> list[Line]:
     lines: list[Line] = []
     if progress.total > 0:
         part = progress.done / progress.total
-        if 0 < rate and part < 1:
+        if rate > 0 and part < 1:
             told += f"  {format_duration((progress.total - progress.done) // rate)} left"
         percent = f" {min(part, 1.0) * 100:3.0f}%"
         lines.append((*bar(part, max(min(width, 60) - len(percent), 4), scene.glyphs, "info"), (percent, "strong")))
@@ -218,5 +230,3 @@ def _blocked(item: ItemView, width: int) -> list[Line]:
     if item.settled:
         return [(("SETTLED", "good strong"), (" nothing more is needed", "dim"))]
     return _titled("STILL OPEN", item.why_open, width, "warn")
-
-

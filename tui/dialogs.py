@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from typing import ClassVar
 
 from textual.app import ComposeResult
-from textual.binding import Binding
+from textual.binding import Binding, BindingType
 from textual.containers import Horizontal, Vertical
 from textual.screen import ModalScreen
 from textual.widgets import Button, Input
@@ -29,10 +30,10 @@ DIALOG_CSS = """
     &.-ascii #box.-danger { border: ascii $error; }
     Words { background: $surface; }
     #buttons { height: 1; margin-top: 1; }
-    Input { margin-top: 1; height: 1; border: none; padding: 0 1; background: $panel; }
+    Input { margin-top: 1; padding: 0 1; background: $panel; }
+    #text { max-height: 55vh; }
     Input:ansi { text-style: underline; }
-    Button { height: 1; min-width: 10; border: none; margin-right: 2; padding: 0 2; background: $panel;
-             color: $foreground; text-style: none; }
+    Button { min-width: 10; margin-right: 2; padding: 0 2; background: $panel; color: $foreground; }
     Button:focus { background: $primary; color: $on-block; text-style: bold; }
     #box.-danger #yes:focus { background: $error; color: $on-block; }
     Button:ansi { background: ansi_default; }
@@ -75,7 +76,7 @@ class Words(Pane, can_focus=True):
     DEFAULT_CSS = """
     Words { max-height: 60vh; }
     """
-    BINDINGS = [
+    BINDINGS: ClassVar[list[BindingType]] = [
         Binding("up", "scroll_up", show=False),
         Binding("down", "scroll_down", show=False),
         Binding("pageup", "page_up", show=False),
@@ -106,8 +107,10 @@ class Ask(ModalScreen[str | None]):
     """
 
     DEFAULT_CSS = f"Ask {{ {DIALOG_CSS} }}"
-    BINDINGS = [
+    BINDINGS: ClassVar[list[BindingType]] = [
         Binding("escape", "no", show=False),
+        Binding("pageup", "scroll_text(-1)", show=False),
+        Binding("pagedown", "scroll_text(1)", show=False),
         Binding("y", "yes", show=False),
         Binding("n,q", "no", show=False),
         Binding("left,up,shift+tab", "app.focus_previous", show=False),
@@ -125,20 +128,29 @@ class Ask(ModalScreen[str | None]):
         question = self.question
         with Vertical(id="box", classes="-danger" if question.danger else "") as box:
             box.border_title = plain(question.title).replace("[", r"\[")
-            yield Words(question.draw, self.scene, id="text")
+            yield Words(question.draw, self.scene, id="text", focus=True)
             if question.field:
-                field = Input(id="field", placeholder=plain(question.field))
+                field = Input(id="field", placeholder=plain(question.field), compact=True)
                 field.cursor_blink = False
                 yield field
                 yield Words(lambda _: self._complaint(), self.scene, id="wrong")
             with Horizontal(id="buttons"):
-                yield Button(question.no, id="no")
-                yield Button(question.yes, id="yes")
+                yield Button(question.no, id="no", compact=True)
+                yield Button(question.yes, id="yes", compact=True)
 
     def on_mount(self) -> None:
         """Focus on the field, or on No."""
         self.query_one("#field" if self.question.field else "#no").focus()
         self._judge()
+
+    def on_resize(self) -> None:
+        """Say so when the text does not fit: nobody should answer what they could not read."""
+        self.call_after_refresh(self._say_more)
+
+    def _say_more(self) -> None:
+        text = self.query_one("#text", Words)
+        more = len(text.lines) > text.size.height
+        self.query_one("#box").border_subtitle = "page down: there is more" if more else ""
 
     @property
     def typed(self) -> str:
@@ -179,6 +191,11 @@ class Ask(ModalScreen[str | None]):
         if not self.question.wrong(self.typed) or not self.question.field:
             self.dismiss(self.typed.strip())
 
+    def action_scroll_text(self, direction: int) -> None:
+        """Scroll what does not fit, wherever the focus is."""
+        text = self.query_one("#text")
+        text.scroll_relative(y=direction * max(text.size.height - 1, 1), animate=False)
+
     def action_no(self) -> None:
         """No."""
         self.dismiss(None)
@@ -201,7 +218,7 @@ class Options(Pane, can_focus=True):
     DEFAULT_CSS = """
     Options { max-height: 50vh; background: $surface; margin-top: 1; }
     """
-    BINDINGS = [
+    BINDINGS: ClassVar[list[BindingType]] = [
         Binding("up,left", "move(-1)", show=False),
         Binding("down,right", "move(1)", show=False),
         Binding("pageup", "move(-10)", show=False),
@@ -234,7 +251,7 @@ class Pick(ModalScreen[str]):
     """A choice. Its answer is the key of the option, or empty when it was left."""
 
     DEFAULT_CSS = f"Pick {{ {DIALOG_CSS} }}"
-    BINDINGS = [
+    BINDINGS: ClassVar[list[BindingType]] = [
         Binding("escape,q,n", "leave", show=False),
         Binding("enter", "take", show=False),
     ]
@@ -268,7 +285,7 @@ class Read(ModalScreen[None]):
     """Something to read: the help, the contacts. Arrows scroll, most keys close it."""
 
     DEFAULT_CSS = f"Read {{ {DIALOG_CSS} Words {{ max-height: 85vh; }} }}"
-    BINDINGS = [Binding("escape,q,n,enter,space,question_mark", "leave", show=False)]
+    BINDINGS: ClassVar[list[BindingType]] = [Binding("escape,q,n,enter,space,question_mark", "leave", show=False)]
 
     def __init__(self, title: str, draw: Draw, scene: Scene) -> None:
         super().__init__()

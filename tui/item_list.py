@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import ClassVar
 
-from textual.binding import Binding
+from textual.binding import Binding, BindingType
 from textual.message import Message
 
 from state.durations import format_duration
@@ -27,7 +28,7 @@ class ItemList(Pane, can_focus=True):
     DEFAULT_CSS = """
     ItemList { height: 1fr; }
     """
-    BINDINGS = [
+    BINDINGS: ClassVar[list[BindingType]] = [
         Binding("up", "move(-1)", show=False),
         Binding("down", "move(1)", show=False),
         Binding("pageup", "page(-1)", show=False),
@@ -138,7 +139,7 @@ def row_line(row: Row, scene: Scene, width: int, *, at: bool) -> Line:
         case "line":
             return _no_return(scene, width)
         case _:
-            return (("   ", ""), (cut(plain(row.text), width - 3, scene.glyphs.ellipsis), "dim under"))
+            return (("   ", ""), (cut(plain(row.text), width - 3, scene.glyphs.ellipsis), "dim"))
 
 
 def _phase(row: Row, scene: Scene, width: int) -> Line:

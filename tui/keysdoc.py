@@ -18,7 +18,7 @@ def keys_page() -> str:
         "Generated from the action table in `tui/actions.py`. Nothing needs Ctrl, and nothing is only on Esc, which",
         "is slow inside tmux. A key that cannot be pressed now stays in sight, greyed; pressing it says why.",
         "Arrows, page up and down, home and end move; enter and space fold a phase or open an item; tab changes the",
-        "pane. Remap keys by action id in the settings: `[keys]`, `run = \"F5\"`.".replace("F5", "f5"),
+        'pane. Remap keys by action id in the settings: `[keys]`, `run = "F5"`.'.replace("F5", "f5"),
         "",
         "| key | id | what it does | where | danger | on the command line |",
         "| --- | --- | --- | --- | --- | --- |",

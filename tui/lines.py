@@ -112,6 +112,12 @@ def wrapped(text: str, width: int, style: str = "", indent: int = 0) -> list[Lin
     return [((" " * indent, ""), (line, style)) for line in wrap(plain(text), width - indent)]
 
 
+def chopped(text: str, width: int, style: str = "", indent: int = 0) -> list[Line]:
+    """TEXT from outside to the letter, its spaces kept, cut into lines where it is too long."""
+    pieces = chop_cells(plain(text), max(width - indent, 1)) or [""]
+    return [((" " * indent, ""), (piece, style)) for piece in pieces]
+
+
 def columns(left: Sequence[str], right: Sequence[str], width: int, rule: Span, styles: tuple[str, str]) -> list[Line]:
     """Two texts side by side with RULE between them, each already wrapped to its half (see `halves`)."""
     a, _ = halves(width, rule)

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from typing import ClassVar
 
-from textual.binding import Binding
+from textual.binding import Binding, BindingType
 
 from tminus.client.messages import MetricView
 from tui.clock import age_of
@@ -26,7 +27,7 @@ class Metrics(Pane, can_focus=True):
     DEFAULT_CSS = """
     Metrics { height: 1fr; }
     """
-    BINDINGS = [
+    BINDINGS: ClassVar[list[BindingType]] = [
         Binding("up", "scroll_up", show=False),
         Binding("down", "scroll_down", show=False),
         Binding("pageup", "page_up", show=False),
@@ -34,21 +35,29 @@ class Metrics(Pane, can_focus=True):
     ]
 
     def draw(self, scene: Scene, width: int) -> Sequence[Line]:
-        """The metrics, then the gates. Without room for both at full height the sparklines are one row."""
-        height = self.size.height
-        rows = 2 if len(scene.view.metrics) * 5 + len(scene.view.gates) * 3 <= height else 1
+        """The metrics, then the gates, as roomy as the height allows."""
         lines: list[Line] = []
-        for metric in scene.view.metrics.values():
-            lines += metric_lines(metric, scene, width, rows)
-            lines += [()] if rows == 2 else []
-        if not scene.view.metrics:
-            lines += [(("no metric is watched", "dim"),), ()]
-        if scene.view.gates:
-            title = " GATES "
-            lines.append(((scene.glyphs.line * 2, "rule"), (title, "dim"), (scene.glyphs.line * (width - 9), "rule")))
-        for gate in scene.view.gates.values():
-            lines += gate_lines(gate, scene, width)
+        for rows, gap in ((2, True), (2, False), (1, False)):
+            lines = live_lines(scene, width, rows, gap=gap)
+            if len(lines) <= self.size.height:
+                break
         return lines
+
+
+def live_lines(scene: Scene, width: int, rows: int, *, gap: bool) -> list[Line]:
+    """Metrics with sparklines of ROWS rows, an empty line between them if GAP, then the gates."""
+    lines: list[Line] = []
+    for metric in scene.view.metrics.values():
+        lines += metric_lines(metric, scene, width, rows)
+        lines += [()] * gap
+    if not scene.view.metrics:
+        lines += [(("no metric is watched", "dim"),), ()]
+    if scene.view.gates:
+        rule = scene.glyphs.line
+        lines.append(((rule * 2, "rule"), (" GATES ", "dim"), (rule * max(width - 9, 0), "rule")))
+    for gate in scene.view.gates.values():
+        lines += gate_lines(gate, scene, width)
+    return lines
 
 
 class Strip(Pane):

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import ClassVar
 
-from textual.binding import Binding
+from textual.binding import Binding, BindingType
 
 from tui.lines import Line, plain
 from tui.pane import Pane
@@ -17,7 +18,7 @@ class Output(Pane, can_focus=True):
     DEFAULT_CSS = """
     Output { height: 40%; max-height: 14; border-top: solid $rule; border-title-color: $dim; }
     """
-    BINDINGS = [
+    BINDINGS: ClassVar[list[BindingType]] = [
         Binding("up", "scroll_up", show=False),
         Binding("down", "scroll_down", show=False),
         Binding("pageup", "page_up", show=False),

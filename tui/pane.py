@@ -7,6 +7,7 @@ changed lines alone, so a clock that ticks costs a few bytes and a scene that di
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import ClassVar
 
 from rich.segment import Segment
 from rich.style import Style
@@ -26,7 +27,7 @@ def _component_css() -> str:
 class Pane(ScrollView, can_focus=False):
     """The base of everything on the screen: `draw` turns a scene into lines of at most `width` cells."""
 
-    COMPONENT_CLASSES = {f"pane--{name}" for name in STYLES}
+    COMPONENT_CLASSES: ClassVar[set[str]] = {f"pane--{name}" for name in STYLES}
     DEFAULT_CSS = f"""
     Pane {{
         background: $background;

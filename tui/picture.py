@@ -1,6 +1,6 @@
 """A picture of the cockpit without a terminal: for the README, and for whoever wants to see a run as it is.
 
-    python -m tui.picture SOCKET OUT.svg [WIDTH HEIGHT] [KEY ...]
+python -m tui.picture SOCKET OUT.svg [WIDTH HEIGHT] [KEY ...]
 """
 
 from __future__ import annotations

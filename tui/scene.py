@@ -9,6 +9,7 @@ from functools import cached_property
 from tminus.client.messages import GateView, ItemFace, ItemView, PhaseFace, View
 from tui.glyphs import UNICODE, Glyphs
 
+EPOCH = datetime.fromtimestamp(0, UTC)
 ARM_SECONDS = 1.0
 """How long the evidence of a critical item must have been on the screen before it can be confirmed."""
 
@@ -20,7 +21,7 @@ class Scene:
     """What is on the screen at one moment: the run as the engine tells it, and where the person is in it."""
 
     view: View = field(default_factory=View)
-    now: datetime = datetime.fromtimestamp(0, UTC)
+    now: datetime = EPOCH
     me: str = ""
     uid: int = -1
     read_only: bool = False

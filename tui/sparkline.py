@@ -27,8 +27,8 @@ def sparkline(
     value. None and non-finite values are gaps. The threshold is a dashed line where no bar hides it, and a
     bar over the threshold takes the style `bad`.
     """
-    points = [_finite(value) for value in series[-width:]]
-    points = [None] * (width - len(points)) + points
+    points: list[float | None] = [_finite(value) for value in series[-width:]]
+    points = [*[None] * (width - len(points)), *points]
     scale = top if top and math.isfinite(top) and top > 0 else _round_up(points, threshold)
     steps = len(glyphs.levels) - 1
     limit = None if threshold is None else min(threshold / scale, 1.0) * rows * steps
@@ -40,7 +40,7 @@ def sparkline(
     return out
 
 
-def _cell(
+def _cell(  # noqa: PLR0917
     value: float | None,
     row: int,
     scale: float,
@@ -74,7 +74,7 @@ def _finite(value: float | None) -> float | None:
 def _round_up(points: Sequence[float | None], threshold: float | None) -> float:
     """The next 1, 2 or 5 times a power of ten over everything to be shown: it seldom moves."""
     largest = max([point for point in points if point is not None] + [(threshold or 0) * 1.25, 1e-9])
-    power = 10 ** math.floor(math.log10(largest))
+    power: float = 10.0 ** math.floor(math.log10(largest))
     return next(step * power for step in (1, 2, 5, 10) if step * power >= largest * (1 - 1e-12))
 
 

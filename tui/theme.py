@@ -22,7 +22,6 @@ STYLES: Mapping[str, str] = {
     "head": "color: $head; text-style: bold;",
     "key": "color: $primary; text-style: bold;",
     "strong": "text-style: bold;",
-    "under": "text-style: underline;",
     "block-good": "background: $success; color: $on-block; text-style: bold;",
     "block-warn": "background: $warning; color: $on-block; text-style: bold;",
     "block-bad": "background: $error; color: $on-block; text-style: bold;",
@@ -32,7 +31,8 @@ STYLES: Mapping[str, str] = {
 """Every style word a line may use, as TCSS. Words are joined by spaces: `bad strong`."""
 
 DARK_VARIABLES = {
-    "dim": "#8796a5", "off": "#5a6875", "rule": "#3a4756", "head": "#e9eef3", "on-block": "#0b0f14", "cursor-line": "#22303f",
+    "dim": "#8796a5", "off": "#5a6875", "rule": "#3a4756",
+    "head": "#e9eef3", "on-block": "#0b0f14", "cursor-line": "#22303f",
     "border": "#4aa8e0", "border-blurred": "#2c3846", "input-selection-background": "#2f5d80",
     "block-cursor-foreground": "#0b0f14", "block-cursor-background": "#56b4e9", "block-cursor-text-style": "bold",
 }  # fmt: skip
@@ -42,7 +42,8 @@ DARK = {
     "boost": "#1c2631",
 }  # fmt: skip
 LIGHT_VARIABLES = {
-    "dim": "#5b6772", "off": "#98a3ad", "rule": "#b9c2ca", "head": "#10161c", "on-block": "#ffffff", "cursor-line": "#d5e6f3",
+    "dim": "#5b6772", "off": "#98a3ad", "rule": "#b9c2ca",
+    "head": "#10161c", "on-block": "#ffffff", "cursor-line": "#d5e6f3",
     "border": "#0072b2", "border-blurred": "#b9c2ca", "input-selection-background": "#a8cfe8",
     "block-cursor-foreground": "#ffffff", "block-cursor-background": "#0072b2", "block-cursor-text-style": "bold",
 }  # fmt: skip
@@ -52,7 +53,8 @@ LIGHT = {
     "boost": "#e3e9ee",
 }  # fmt: skip
 ANSI_VARIABLES = {
-    "dim": "ansi_default", "off": "ansi_default", "rule": "ansi_default", "head": "ansi_default", "on-block": "ansi_black",
+    "dim": "ansi_default", "off": "ansi_default", "rule": "ansi_default",
+    "head": "ansi_default", "on-block": "ansi_black",
     "cursor-line": "ansi_default", "border": "ansi_default",
 }  # fmt: skip
 

@@ -91,7 +91,9 @@ def _drift(scene: Scene, width: int) -> Line:
     if seen.finish is not None and width >= 100:
         away = (seen.finish - scene.now).total_seconds()
         far = f"{seen.finish.astimezone():%a %H:%M}" if away > 86400 else f"{seen.finish.astimezone():%H:%M:%S}"
-        parts.append((("finish ", "dim"), (f"{far} (in {format_duration(away // 60 * 60)})" if away >= 60 else far, "")))
+        parts.append(
+            (("finish ", "dim"), (f"{far} (in {format_duration(away // 60 * 60)})" if away >= 60 else far, ""))
+        )
     return joined(parts, ("  ", ""))
 
 

@@ -8,10 +8,10 @@ from state.durations import format_duration
 from tminus.client.messages import GateView, HoldView, ItemFace, Plan
 from tui.actions import Action, why_not
 from tui.clock import local_time
-from tui.detail import detail_lines
+from tui.detail import evidence_lines
 from tui.gates import gate_lines
 from tui.glyphs import GATE_SIGNS, GO_SIGNS, METRIC_SIGNS, SIGNS, Sign
-from tui.lines import Line, fit, pad, plain, wrapped
+from tui.lines import Line, chopped, fit, pad, plain, wrapped
 from tui.scene import Scene
 
 DECISIONS: Mapping[str, str] = {"roll-back": "Roll back", "continue": "Continue because", "extend": "Extend"}
@@ -33,18 +33,20 @@ def challenge(scene: Scene, width: int) -> list[Line]:
 
 def read_back(scene: Scene, width: int) -> list[Line]:
     """The focused item as the detail shows it: what is confirmed is what stands here."""
-    return detail_lines(scene, width)
+    return evidence_lines(scene, width)
 
 
 def plan(what: Plan, face: ItemFace, width: int) -> list[Line]:
     """Exactly what a change will do, its danger and its target."""
-    danger, style = DANGERS.get(what.danger, (f"danger {plain(what.danger)!r} is not known: taken as one-way", "bad strong"))
+    danger, style = DANGERS.get(
+        what.danger, (f"danger {plain(what.danger)!r} is not known: taken as one-way", "bad strong")
+    )
     lines = [*wrapped(face.text, width, "head"), ((danger, style),)]
     if what.target:
         lines.append((("target ", "dim"), (plain(what.target), "strong")))
     lines += [(), (("it will", "dim"),)]
     for text in what.lines:
-        lines += wrapped(text, width - 2, "", indent=2)
+        lines += chopped(text, width, indent=2)
     if not what.lines:
         lines.append((("  the check does not say what it will do", "bad strong"),))
     if face.expect:
@@ -101,8 +103,8 @@ def contacts(scene: Scene, width: int) -> list[Line]:
         return wrapped("The checklist names no roles: add [[role]] tables to it.", width, "dim")
     wide = max(len(plain(role.title)) for role in scene.view.roles)
     return [
-        ((pad(plain(role.title), wide), "head"), ("  ", ""), (plain(role.name) or "nobody named", "" if role.name else "warn"),
-         ("  ", ""), (plain(role.contact), "info"))
+        ((pad(plain(role.title), wide), "head"), ("  ", ""),
+         (plain(role.name) or "nobody named", "" if role.name else "warn"), ("  ", ""), (plain(role.contact), "info"))
         for role in scene.view.roles
     ]  # fmt: skip
 
@@ -131,10 +133,16 @@ def help_page(actions: Sequence[Action], scene: Scene, width: int) -> list[Line]
             lines += wrapped(f"not now: {why}", width - wide - 10, "warn", indent=wide + 10)
         if action.twin:
             lines.append(((" " * (wide + 10) + action.twin, "info"),))
-    lines += [(("       arrows, page up and down, home, end move; enter and space fold; tab changes the pane", "dim"),), ()]
+    lines += [
+        (("       arrows, page up and down, home, end move; enter and space fold; tab changes the pane", "dim"),),
+        (),
+    ]
     for title, signs in (("ITEMS", SIGNS), ("METRICS", METRIC_SIGNS), ("GATES", GATE_SIGNS), ("VERDICT", GO_SIGNS)):
         lines += [((title, "head"),), *(_sign_line(sign, scene) for sign in signs.values()), ()]
-    lines += [(("MARKS", "head"),), (("  __ a mark that is missing, AL one that was given, auto: its check settles it", "dim"),)]
+    lines += [
+        (("MARKS", "head"),),
+        (("  __ a mark that is missing, AL one that was given, auto: its check settles it", "dim"),),
+    ]
     return lines
 
 

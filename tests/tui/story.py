@@ -1,3 +1,4 @@
+# ruff: noqa: E501
 """A run as an engine would tell it: the stock migration, a quarter of an hour before T0."""
 
 from __future__ import annotations
