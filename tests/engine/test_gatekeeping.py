@@ -85,6 +85,12 @@ class Flight:
             while self.session.run.last is None or self.session.run.last.kind != kind:
                 await asyncio.sleep(0.005)
 
+    async def trips(self) -> None:
+        """Waits until the trip is on disk."""
+        async with asyncio.timeout(5):
+            while self.session.run.gates["errors"].state != "tripped":
+                await asyncio.sleep(0.005)
+
     def pass_seconds(self, count: int, bad: float | None) -> None:
         for _ in range(count):
             self.now += 1
@@ -126,7 +132,7 @@ async def test_a_trip_latches_asks_for_a_decision_and_opens_the_rollback_only_by
         flight.pass_seconds(15, bad=5)
         assert flight.gate.state == "breaching"
         flight.pass_seconds(1, bad=5)
-        await flight.written("gate.changed")
+        await flight.trips()
         assert flight.session.view.standing.go == "ROLL BACK"
         assert "50%" in flight.session.run.gates["errors"].why
         flight.pass_seconds(120, bad=0)
@@ -146,7 +152,7 @@ async def test_to_go_on_takes_a_name_and_a_reason_and_the_gate_begins_anew(fligh
         await flight.settle_start()
         flight.pass_seconds(1, bad=0)
         flight.pass_seconds(16, bad=5)
-        await flight.written("gate.changed")
+        await flight.trips()
         await flight.session.act(
             lambda run, _: acts.decide_gate(run, ANNA, "errors", "continue", "one bad client, now blocked")
         )
@@ -173,7 +179,7 @@ async def test_a_trip_survives_a_restart_and_an_armed_gate_is_blind_after_one(fl
         assert flight.gate.state == "unknown" if flight.session.view.gates else True
         flight.pass_seconds(1, bad=0)
         flight.pass_seconds(16, bad=5)
-        await flight.written("gate.changed")
+        await flight.trips()
     async with flight.open():
         flight.pass_seconds(30, bad=0)
         assert flight.gate.state == "tripped"

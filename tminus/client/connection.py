@@ -73,11 +73,14 @@ class Client:
         """Send REQUEST and wait for its reply. Raises Refused, or EngineGone when the engine ends meanwhile."""
         number = next(self._numbers)
         future: asyncio.Future[Reply] = asyncio.get_running_loop().create_future()
-        self._waiting[number] = future
         if self._gone.is_set():
             raise EngineGone("the engine has gone")
-        await self._send(msgspec.structs.replace(request, id=number))
-        reply = await future
+        self._waiting[number] = future
+        try:
+            await self._send(msgspec.structs.replace(request, id=number))
+            reply = await future
+        finally:
+            self._waiting.pop(number, None)
         if reply.error:
             raise Refused(reply.error)
         return reply
@@ -130,6 +133,6 @@ class Client:
                 self.view = merge(self.view, message)
                 self._changed.set()
             case Reply():
-                future = self._waiting.pop(message.id, None)
+                future = self._waiting.get(message.id)
                 if future is not None and not future.done():
                     future.set_result(message)
