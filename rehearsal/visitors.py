@@ -193,7 +193,7 @@ class Visitor:
 
 
 async def visit(stage: Stage, stop: asyncio.Event) -> None:
-    """Visit STAGE until STOP is set. An action is 1.87 requests (measured), so actions start slower than the rate."""
+    """Visit STAGE until STOP is set. An action is 1.87 requests on average (measured)."""
     dice, count = random.Random(), Counter[str]()  # noqa: S311
     free = [Visitor(stage, number + 2, dice, count) for number in range(PEOPLE)]
     everybody, tasks = list(free), set[asyncio.Task[None]]()
