@@ -8,8 +8,6 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from rehearsal.control import Layout, NotRunning, ask
-from rehearsal.ledger import verify
-from rehearsal.maintenance import turn_off, turn_on
 from rehearsal.stage import StageError, end_stage, load_stage, running, set_stage
 
 
@@ -70,6 +68,8 @@ def _run(given: argparse.Namespace) -> int:
         case "status":
             return _status(folder, given.json)
         case "maintenance":
+            from rehearsal.maintenance import turn_off, turn_on
+
             stage = load_stage(folder)
             print(turn_on(stage) if given.to == "on" else turn_off(stage))
             return 0
@@ -116,7 +116,14 @@ def _status(folder: Path, as_json: bool) -> int:
 
 
 def _verify(folder: Path) -> int:
-    found = verify(load_stage(folder))
+    from sqlalchemy.exc import SQLAlchemyError
+
+    from rehearsal.ledger import verify
+
+    try:
+        found = verify(load_stage(folder))
+    except SQLAlchemyError as error:
+        raise StageError(f"the database does not answer: {type(error).__name__}") from error
     print(f"{found.checked} acknowledged writes, {len(found.missing)} missing in {found.database}")
     for line in found.missing:
         print(f"  missing: {line}")
