@@ -66,7 +66,13 @@ class Pane(ScrollView, can_focus=False):
         width = self.scrollable_content_region.width
         if not self.is_mounted or width <= 0 or not self.display:
             return
-        fresh = [fit(line, width, self.scene.glyphs.ellipsis) for line in self.draw(self.scene, width)]
+        lines = self.draw(self.scene, width)
+        if self.scene.glyphs.ascii:
+            # What comes from outside may hold more than this terminal can be sent.
+            lines = [
+                tuple((text.encode("ascii", "replace").decode(), style) for text, style in line) for line in lines
+            ]
+        fresh = [fit(line, width, self.scene.glyphs.ellipsis) for line in lines]
         before, self.lines = self.lines, fresh
         if len(before) != len(fresh):
             self._resize_to(width, len(fresh))
