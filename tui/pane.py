@@ -49,6 +49,7 @@ class Pane(ScrollView, can_focus=False):
 
     def __init__(self, *, id: str | None = None) -> None:
         super().__init__(id=id)
+        self.most = 1.0  # of a growing pane: the share of the screen's height that it may take
         self.scene = Scene()
         self.lines: Sequence[Line] = ()
 
@@ -82,7 +83,7 @@ class Pane(ScrollView, can_focus=False):
     def _resize_to(self, width: int, height: int) -> None:
         self.virtual_size = Size(width, height)
         if self.GROWS:
-            self.styles.height = height
+            self.styles.height = min(height, int(self.app.size.height * self.most))
             self.display = height > 0
 
     def on_resize(self) -> None:
