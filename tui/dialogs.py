@@ -31,7 +31,6 @@ DIALOG_CSS = """
     Words { background: $surface; }
     #buttons { height: 1; margin-top: 1; }
     Input { margin-top: 1; padding: 0 1; background: $panel; }
-    #text { max-height: 55vh; }
     Input:ansi { text-style: underline; }
     Button { min-width: 10; margin-right: 2; padding: 0 2; background: $panel; color: $foreground; }
     Button:focus { background: $primary; color: $on-block; text-style: bold; }
@@ -73,9 +72,6 @@ class Words(Pane, can_focus=True):
     """The text of a dialog: as tall as it is, scrolling where there is no room."""
 
     GROWS = True
-    DEFAULT_CSS = """
-    Words { max-height: 60vh; }
-    """
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("up", "scroll_up", show=False),
         Binding("down", "scroll_down", show=False),
@@ -83,11 +79,14 @@ class Words(Pane, can_focus=True):
         Binding("pagedown", "page_down", show=False),
     ]
 
-    def __init__(self, draw: Draw, scene: Scene, *, id: str | None = None, focus: bool = False) -> None:
+    def __init__(
+        self, draw: Draw, scene: Scene, *, id: str | None = None, focus: bool = False, most: float = 0.5
+    ) -> None:
         super().__init__(id=id)
         self.scene = scene
         self._draw = draw
         self.can_focus = focus
+        self.most = most
 
     def draw(self, scene: Scene, width: int) -> Sequence[Line]:
         """What the dialog says."""
@@ -216,7 +215,7 @@ class Options(Pane, can_focus=True):
 
     GROWS = True
     DEFAULT_CSS = """
-    Options { max-height: 50vh; background: $surface; margin-top: 1; }
+    Options { background: $surface; margin-top: 1; }
     """
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("up,left", "move(-1)", show=False),
@@ -284,7 +283,7 @@ class Pick(ModalScreen[str]):
 class Read(ModalScreen[None]):
     """Something to read: the help, the contacts. Arrows scroll, most keys close it."""
 
-    DEFAULT_CSS = f"Read {{ {DIALOG_CSS} Words {{ max-height: 85vh; }} }}"
+    DEFAULT_CSS = f"Read {{ {DIALOG_CSS} }}"
     BINDINGS: ClassVar[list[BindingType]] = [Binding("escape,q,n,enter,space,question_mark", "leave", show=False)]
 
     def __init__(self, title: str, draw: Draw, scene: Scene) -> None:
@@ -298,7 +297,7 @@ class Read(ModalScreen[None]):
         """The text, which scrolls."""
         with Vertical(id="box") as box:
             box.border_title = f"{self.says} (arrows scroll, q closes)"
-            yield Words(self._draw, self.scene, id="text", focus=True)
+            yield Words(self._draw, self.scene, id="text", focus=True, most=0.85)
 
     def on_mount(self) -> None:
         """Arrows scroll at once."""

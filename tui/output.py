@@ -19,27 +19,47 @@ class Output(Pane, can_focus=True):
     Output { height: 40%; max-height: 14; border-top: solid $rule; border-title-color: $dim; }
     """
     BINDINGS: ClassVar[list[BindingType]] = [
-        Binding("up", "scroll_up", show=False),
-        Binding("down", "scroll_down", show=False),
-        Binding("pageup", "page_up", show=False),
-        Binding("pagedown", "page_down", show=False),
-        Binding("end", "scroll_end", show=False),
-        Binding("home", "scroll_home", show=False),
+        Binding("up", "step(-1)", show=False),
+        Binding("down", "step(1)", show=False),
+        Binding("pageup", "step(-10)", show=False),
+        Binding("pagedown", "step(10)", show=False),
+        Binding("home", "step(-100000)", show=False),
+        Binding("end", "step(100000)", show=False),
     ]
 
+    def __init__(self, *, id: str | None = None) -> None:
+        super().__init__(id=id)
+        self.following = True
+        self.display = False
+
     def show(self, scene: Scene) -> None:
-        """Appear with the first line, and stay at the end unless the person scrolled away from it."""
+        """Appear with the first line; another item's output is followed from its end."""
+        if scene.focus != self.scene.focus:
+            self.following = True
         self.scene = scene
         wanted = bool(scene.view.output.get(scene.focus))
-        following = self.scroll_y >= self.max_scroll_y - 1
         if self.display != wanted:
             self.display = wanted
-        title = "output" if following else "output (scrolled: end follows again)"
+        title = "output" if self.following else "output (scrolled back; end follows again)"
         if self.border_title != title:
             self.border_title = title
         super().show(scene)
-        if following and wanted:
-            self.scroll_end(animate=False, force=True, immediate=True)
+
+    def redraw(self) -> None:
+        """Draw, and stay at the end unless the person scrolled away from it."""
+        super().redraw()
+        if self.following:
+            self.scroll_to(
+                y=max(len(self.lines) - self.scrollable_content_region.height, 0), animate=False, force=True
+            )
+
+    def action_step(self, lines: int) -> None:
+        """Scroll; at the end it follows again."""
+        last = max(len(self.lines) - self.scrollable_content_region.height, 0)
+        place = min(max(int(self.scroll_y) + lines, 0), last)
+        self.following = place == last
+        self.scroll_to(y=place, animate=False, force=True)
+        self.show(self.scene)
 
     def draw(self, scene: Scene, width: int) -> Sequence[Line]:
         """The lines as plain text."""

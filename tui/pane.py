@@ -49,6 +49,7 @@ class Pane(ScrollView, can_focus=False):
 
     def __init__(self, *, id: str | None = None) -> None:
         super().__init__(id=id)
+        self.most = 1.0  # of a growing pane: the share of the screen's height that it may take
         self.scene = Scene()
         self.lines: Sequence[Line] = ()
 
@@ -66,7 +67,13 @@ class Pane(ScrollView, can_focus=False):
         width = self.scrollable_content_region.width
         if not self.is_mounted or width <= 0 or not self.display:
             return
-        fresh = [fit(line, width, self.scene.glyphs.ellipsis) for line in self.draw(self.scene, width)]
+        lines = self.draw(self.scene, width)
+        if self.scene.glyphs.ascii:
+            # What comes from outside may hold more than this terminal can be sent.
+            lines = [
+                tuple((text.encode("ascii", "replace").decode(), style) for text, style in line) for line in lines
+            ]
+        fresh = [fit(line, width, self.scene.glyphs.ellipsis) for line in lines]
         before, self.lines = self.lines, fresh
         if len(before) != len(fresh):
             self._resize_to(width, len(fresh))
@@ -76,7 +83,7 @@ class Pane(ScrollView, can_focus=False):
     def _resize_to(self, width: int, height: int) -> None:
         self.virtual_size = Size(width, height)
         if self.GROWS:
-            self.styles.height = height
+            self.styles.height = min(height, int(self.app.size.height * self.most))
             self.display = height > 0
 
     def on_resize(self) -> None:

@@ -31,9 +31,9 @@ STYLES: Mapping[str, str] = {
 """Every style word a line may use, as TCSS. Words are joined by spaces: `bad strong`."""
 
 DARK_VARIABLES = {
-    "dim": "#8796a5", "off": "#5a6875", "rule": "#3a4756",
+    "dim": "#8796a5", "off": "#5a6875", "rule": "#475767",
     "head": "#e9eef3", "on-block": "#0b0f14", "cursor-line": "#22303f",
-    "border": "#4aa8e0", "border-blurred": "#2c3846", "input-selection-background": "#2f5d80",
+    "border": "#4aa8e0", "border-blurred": "#3f4e5e", "input-selection-background": "#2f5d80",
     "block-cursor-foreground": "#0b0f14", "block-cursor-background": "#56b4e9", "block-cursor-text-style": "bold",
 }  # fmt: skip
 DARK = {

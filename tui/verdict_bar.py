@@ -27,10 +27,11 @@ class VerdictBar(Pane):
 
 def verdict_lines(scene: Scene, width: int) -> list[Line]:
     """The bar's lines for SCENE at WIDTH."""
+    dots = scene.glyphs.ellipsis
     lines = [
-        spread(joined([_verdict(scene), _phase(scene, width)], ("  ", "")), _clock(scene, width), width),
-        spread(_blockers(scene), _drift(scene, width), width),
-        spread(_people(scene), _title(scene), width),
+        spread(joined([_verdict(scene), _phase(scene, width)], ("  ", "")), _clock(scene, width), width, dots),
+        spread(_blockers(scene), _drift(scene, width), width, dots),
+        spread(_people(scene), _title(scene), width, dots),
     ]
     if trouble := scene.view.run.trouble:
         lines.append(fit(((" TROUBLE ", "block-bad"), (" " + plain(trouble), "bad strong")), width))

@@ -124,15 +124,17 @@ def help_page(actions: Sequence[Action], scene: Scene, width: int) -> list[Line]
     """Every key, with the reason where it cannot be pressed now; every state and what it means."""
     lines: list[Line] = [(("KEYS", "head"),)]
     wide = max(len(action.label) for action in actions)
+    indent = wide + 9
     for action in actions:
         why = why_not(action, scene)
-        key = f" {action.shown_key:>5}  "
-        lines.append(((key, "off" if why else "key"), (pad(action.label, wide), "off" if why else ""),
-                      (f"  {action.description}", "dim")))  # fmt: skip
+        told = wrapped(action.description, width, "dim", indent=indent)
+        key = (f" {action.shown_key:>5} ", "off" if why else "key")
+        lines.append((key, (pad(action.label, wide + 2), "off" if why else ""), *told[0][1:]))
+        lines += told[1:]
         if why:
-            lines += wrapped(f"not now: {why}", width - wide - 10, "warn", indent=wide + 10)
+            lines += wrapped(f"not now: {why}", width, "warn", indent=indent)
         if action.twin:
-            lines.append(((" " * (wide + 10) + action.twin, "info"),))
+            lines += wrapped(action.twin, width, "info", indent=indent)
     lines += [
         (("       arrows, page up and down, home, end move; enter and space fold; tab changes the pane", "dim"),),
         (),

@@ -240,7 +240,10 @@ async def test_hold_and_note_send_their_words(cockpit: Open) -> None:
             await engine.request(number + 1)
             await until(lambda: app.screen is app.bridge)
         assert isinstance(engine.asked[0], RaiseHold) and engine.asked[0].reason == "wait"
-        assert isinstance(engine.asked[1], AddNote) and (engine.asked[1].text, engine.asked[1].item) == ("wait", "disk")
+        assert isinstance(engine.asked[1], AddNote) and (engine.asked[1].text, engine.asked[1].item) == (
+            "wait",
+            "disk",
+        )
 
 
 async def test_release_lets_go_of_the_one_hold(cockpit: Open) -> None:
@@ -279,7 +282,9 @@ async def test_d_takes_the_lease_when_nobody_drives(cockpit: Open) -> None:
 
 async def test_a_tripped_gate_offers_its_decision_and_sends_it_with_a_reason(cockpit: Open) -> None:
     async with cockpit() as (app, pilot, engine):
-        tripped = GateView(id="error-rate", text=">10%", then="rollback", armed=True, state="tripped", why="12.4% > 10%")
+        tripped = GateView(
+            id="error-rate", text=">10%", then="rollback", armed=True, state="tripped", why="12.4% > 10%"
+        )
         await engine.tell(Update(gates={"error-rate": tripped}))
         await until(lambda: isinstance(app.screen, Pick))
         await pilot.pause()
@@ -326,7 +331,9 @@ async def test_a_greyed_key_says_why(cockpit: Open) -> None:
 
 async def test_an_observer_may_co_sign_but_not_run(cockpit: Open) -> None:
     run = msgspec.structs.replace(story.view().run, driver="bo", driver_uid=1002)
-    signed = ItemView(id="row-counts", verdict="pass", evidence_digest="ok1", said=(story.Said("bo", story.before(9)),))
+    signed = ItemView(
+        id="row-counts", verdict="pass", evidence_digest="ok1", said=(story.Said("bo", story.before(9)),)
+    )
     items = {**story.items(), "row-counts": signed}
     async with cockpit(story.view(run=run, items=items)) as (app, pilot, engine):
         await go_to(app, pilot, "row-counts")
@@ -396,5 +403,3 @@ def test_keys_are_remapped_by_id_and_clashes_are_refused() -> None:
     for wrong in ({"run": "c"}, {"fly": "z"}, {"run": "ctrl+s"}):
         with pytest.raises(KeysClash):
             remapped(wrong)
-
-

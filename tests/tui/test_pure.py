@@ -1,0 +1,132 @@
+"""The pure parts: clocks, lines, sparklines, states, colours, settings, the keys page."""
+
+from __future__ import annotations
+
+import math
+from datetime import timedelta
+from pathlib import Path
+
+import pytest
+import story
+from hypothesis import given
+from hypothesis import strategies as st
+from rich.cells import cell_len
+
+from state.clean import clean
+from tminus.client.messages import ItemFace, ItemView, StandingView
+from tui.clock import ago, projection, t_clock
+from tui.glyphs import ASCII, GATE_SIGNS, GO_SIGNS, METRIC_SIGNS, SIGNS, UNICODE, state_of
+from tui.keysdoc import keys_page
+from tui.lines import fit, spread, width_of, wrap
+from tui.metrics import status_of
+from tui.scene import Scene
+from tui.settings import BadSettings, Settings
+from tui.sparkline import sparkline
+from tui.theme import depth_of, look_for
+from tui.verdict_bar import verdict_word
+
+
+def test_the_t_clock_reaches_zero_at_t0_and_not_before() -> None:
+    at = [story.T0 + timedelta(seconds=s) for s in (-900, -0.4, 0, 3723, -176400)]
+    assert [t_clock(story.before(-900), now) for now in at] == [
+        "T-00:15:00", "T-00:00:01", "T+00:00:00", "T+01:02:03", "T-2d 01:00:00",
+    ]  # fmt: skip
+    assert t_clock("", story.NOW) == "T not set"
+    assert t_clock("nonsense", story.NOW) == "T not set"
+
+
+def test_the_projection_adds_what_is_open_and_waits_for_planned_starts() -> None:
+    seen = projection(story.view(), story.NOW)
+    # Open in the current phase: 60 + 120 + 60 + 90 s, and 300 - 72 s of the running one; the next starts in 900 s.
+    assert seen.drift == 60 + 120 + 60 + 90 + 228 - 900
+    # Then 600 s of the deploy, and the last phase starts at T+30m for 10 s.
+    assert seen.finish == story.T0 + timedelta(seconds=1810)
+    late = projection(story.view(), story.T0)
+    assert late.drift is not None and late.drift > 0
+
+
+def test_a_moment_in_the_future_is_said_to_be_one() -> None:
+    assert "clocks differ" in ago(-60)
+    assert ago(None) == "never"
+
+
+@given(st.text(), st.integers(0, 60))
+def test_no_line_is_ever_wider_than_its_pane(text: str, width: int) -> None:
+    text = clean(text)
+    assert width_of(fit([(text, ""), (text, "bad")], width)) <= width
+    assert width_of(spread([(text, "")], [(text, "")], width)) <= width
+    assert all(cell_len(line) <= max(width, 2) for line in wrap(text, max(width, 2)))
+
+
+@given(
+    st.lists(st.none() | st.floats(allow_nan=True, allow_infinity=True), max_size=80),
+    st.integers(1, 60),
+    st.none() | st.floats(0.1, 1e6),
+    st.none() | st.floats(0.1, 1e6),
+)
+def test_a_sparkline_is_as_wide_as_asked_whatever_the_numbers(
+    series: list[float | None], width: int, top: float | None, threshold: float | None
+) -> None:
+    for glyphs in (UNICODE, ASCII):
+        lines = sparkline(series, width, top=top, threshold=threshold, glyphs=glyphs)
+        assert len(lines) == 2 and all(width_of(line) == width for line in lines)
+
+
+def test_no_data_is_a_gap_and_over_the_threshold_is_bad() -> None:
+    top, bottom = sparkline([None, 1.0, 9.0], 3, top=10.0, threshold=8.0, glyphs=UNICODE)
+    assert bottom[0] == (" ", "") and bottom[-1][1] == "bad" and top[-1][1] == "bad"
+    assert top[0] == ("╌╌", "rule")
+
+
+def test_every_sign_is_one_cell_wide_and_told_apart_without_colour() -> None:
+    for signs in (SIGNS, METRIC_SIGNS, GATE_SIGNS, GO_SIGNS):
+        assert all(cell_len(sign.glyph) == 1 == len(sign.ascii) and sign.ascii.isascii() for sign in signs.values())
+        faces = [(sign.glyph, sign.word) for name, sign in signs.items() if name != "failed"]
+        assert len(faces) == len(set(faces)) == len({word for _, word in faces})
+    assert all(len(sign.word) <= 5 for sign in SIGNS.values())
+
+
+@given(st.sampled_from(["", "warn", "fail", "error", "unknown", "stale", "pass", "of tomorrow"]), st.booleans())
+def test_what_is_not_settled_never_looks_settled(verdict: str, waived: bool) -> None:
+    item = ItemView(id="a", verdict=verdict, mark="waived" if waived else "open")
+    assert SIGNS[state_of(ItemFace(id="a", text=""), item)].style != "good"
+
+
+def test_a_metric_without_fresh_data_is_never_ok() -> None:
+    metric = story.metrics()["pool.app"]
+    scene = Scene(view=story.view(), now=story.NOW)
+    assert status_of(metric, scene) == "ok"
+    for value in (None, math.nan, math.inf):
+        assert status_of(story.MetricView(metric="m", label="m", value=value, status="ok"), scene) == "unknown"
+    assert status_of(metric, Scene(now=story.NOW + timedelta(seconds=5))) == "stale"
+    slow = Scene(now=story.NOW + timedelta(seconds=20), cadence=(("pool.app", 15.0),))
+    assert status_of(metric, slow) == "ok"
+
+
+def test_an_old_go_is_no_go_when_the_engine_has_gone() -> None:
+    view = story.view(standing=StandingView(go="GO", phase="final"))
+    assert verdict_word(Scene(view=view, connected=True)) == "GO"
+    assert verdict_word(Scene(view=view, connected=False)) == "?"
+
+
+def test_the_terminal_decides_the_look() -> None:
+    assert depth_of({"COLORTERM": "truecolor", "TERM": "xterm"}) == "truecolor"
+    assert depth_of({"TERM": "tmux-256color"}) == "256"
+    assert depth_of({"TERM": "screen"}) == depth_of({}) == "16"
+    assert depth_of({"NO_COLOR": "1", "COLORTERM": "truecolor"}) == "none"
+    assert look_for({"NO_COLOR": "1"}, "utf-8", theme="dark").ansi
+    assert look_for({"TERM": "screen"}, "utf-8").theme == "ansi-dark"
+    assert look_for({"COLORTERM": "truecolor"}, "iso-8859-1").ascii
+    assert not look_for({"COLORTERM": "truecolor"}, "UTF-8").ascii
+
+
+def test_settings_name_every_mistake() -> None:
+    with pytest.raises(BadSettings) as error:
+        Settings.of({"theme": "pink", "mouse": "yes", "colour": 1})
+    assert all(word in str(error.value) for word in ("pink", "mouse", "colour"))
+    assert Settings.of({"keys": {"run": "f5"}, "theme": "light"}).theme == "light"
+
+
+def test_the_page_of_keys_is_current() -> None:
+    page = Path(__file__).parents[2] / "docs" / "keys.md"
+    assert page.read_text(encoding="utf-8") == keys_page(), "run: python -m tui.keysdoc > docs/keys.md"

@@ -1,0 +1,166 @@
+"""The cockpit on a real terminal: colours in every depth, and a clean end however it ends."""
+
+from __future__ import annotations
+
+import asyncio
+import fcntl
+import os
+import pty
+import signal
+import struct
+import subprocess
+import sys
+import termios
+from collections.abc import AsyncIterator
+from pathlib import Path
+
+import pyte
+import pytest
+import story
+from conftest import PLAN, until
+from fake_engine import FakeEngine
+
+from tminus.client.messages import ShowPlan
+from tui.launch import NoScreen, check_terminal
+
+ROOT = Path(__file__).parents[2]
+CHILD = """
+import sys
+from pathlib import Path
+from tui.launch import run_cockpit
+sys.exit(run_cockpit(Path(sys.argv[1]), name="anna"))
+"""
+MODES = {
+    "truecolor": {"TERM": "xterm-256color", "COLORTERM": "truecolor"},
+    "256": {"TERM": "tmux-256color"},
+    "16": {"TERM": "screen"},
+    "none": {"TERM": "xterm-256color", "NO_COLOR": "1"},
+    "ascii": {"TERM": "xterm-256color", "PYTHONIOENCODING": "ascii"},
+}
+
+
+class Terminal:
+    """A child on a pseudo-terminal of its own, its screen kept by pyte and its bytes counted."""
+
+    def __init__(self, socket: Path, environment: dict[str, str], columns: int = 120, rows: int = 40) -> None:
+        self.screen = pyte.Screen(columns, rows)
+        self._stream = pyte.ByteStream(self.screen)
+        self.raw = b""
+        self.fd, child = pty.openpty()
+        fcntl.ioctl(child, termios.TIOCSWINSZ, struct.pack("HHHH", rows, columns, 0, 0))
+        inherited = {key: os.environ[key] for key in ("PATH", "HOME", "LANG") if key in os.environ}
+        self.process = subprocess.Popen(
+            [sys.executable, "-c", CHILD, str(socket)],
+            stdin=child, stdout=child, stderr=child, cwd=ROOT, start_new_session=True,
+            env={**inherited, "PYTHONPATH": str(ROOT), "PYTHONUTF8": "1", **environment},
+        )  # fmt: skip
+        os.close(child)
+        os.set_blocking(self.fd, False)
+        asyncio.get_running_loop().add_reader(self.fd, self._read)
+
+    def _read(self) -> None:
+        try:
+            data = os.read(self.fd, 65536)
+        except OSError:
+            data = b""
+        if not data:
+            asyncio.get_running_loop().remove_reader(self.fd)
+            return
+        self.raw += data
+        self._stream.feed(data)
+
+    @property
+    def text(self) -> str:
+        return "\n".join(self.screen.display)
+
+    def invisible(self) -> list[str]:
+        """Letters whose colour is that of what is behind them."""
+        return [
+            cell.data
+            for line in self.screen.buffer.values()
+            for cell in line.values()
+            if cell.data.strip() and cell.fg == cell.bg and cell.fg != "default"
+        ]
+
+    async def close(self) -> None:
+        if self.process.poll() is None:
+            self.process.kill()
+        await until(lambda: self.process.poll() is not None)
+        asyncio.get_running_loop().remove_reader(self.fd)
+        os.close(self.fd)
+
+
+@pytest.fixture
+async def engine(tmp_path: Path) -> AsyncIterator[FakeEngine]:
+    from datetime import UTC, datetime
+
+    async with FakeEngine(tmp_path / "engine.sock", story.view(datetime.now(UTC))) as one:
+        one.answers[ShowPlan] = PLAN
+        yield one
+
+
+@pytest.mark.parametrize("mode", MODES)
+async def test_all_text_can_be_seen_in_every_depth_of_colour(engine: FakeEngine, mode: str) -> None:
+    terminal = Terminal(engine.socket, MODES[mode])
+    try:
+        await until(lambda: "NO-GO" in terminal.text and "Final Pre-Checks" in terminal.text, 15)
+        assert terminal.invisible() == []
+        os.write(terminal.fd, b"h")
+        await until(lambda: "Hold the run" in terminal.text)
+        assert terminal.invisible() == []
+        words = ("PASS", "FAIL", "ERROR", "STALE", "OPEN", "RUN", "WAIV")
+        assert all(word in terminal.text for word in words)
+        if mode == "ascii":
+            assert terminal.text.isascii()
+        if mode == "none":
+            colours = {cell.fg for line in terminal.screen.buffer.values() for cell in line.values()}
+            assert colours <= {"default"}
+    finally:
+        await terminal.close()
+
+
+@pytest.mark.parametrize("end", ["q", "SIGTERM", "SIGHUP"])
+async def test_however_it_ends_the_terminal_is_left_clean(engine: FakeEngine, end: str) -> None:
+    terminal = Terminal(engine.socket, MODES["256"])
+    try:
+        await until(lambda: "NO-GO" in terminal.text, 15)
+        assert b"\x1b[?1049h" in terminal.raw and b"\x1b[?1000h" not in terminal.raw
+        if end == "q":
+            os.write(terminal.fd, b"q")
+        else:
+            terminal.process.send_signal(signal.Signals[end])
+        await until(lambda: terminal.process.poll() is not None)
+        await until(lambda: b"\x1b[?1049l" in terminal.raw)
+        assert terminal.raw.rindex(b"\x1b[?25h") > terminal.raw.rindex(b"\x1b[?25l")
+        assert terminal.process.returncode == 0
+    finally:
+        await terminal.close()
+
+
+async def test_a_second_costs_less_than_four_kilobytes(engine: FakeEngine) -> None:
+    from datetime import UTC, datetime
+
+    from tminus.client.messages import Update
+
+    terminal = Terminal(engine.socket, MODES["truecolor"])
+    try:
+        await until(lambda: "NO-GO" in terminal.text, 15)
+        os.write(terminal.fd, b"3")
+        await until(lambda: "GATES" in terminal.text or "Response p95" in terminal.text)
+        await asyncio.sleep(1.0)  # the first frames are not the steady state that is measured
+        before, seconds = len(terminal.raw), 3
+        for _ in range(seconds):
+            await engine.tell(Update(metrics=story.metrics(datetime.now(UTC))))
+            await asyncio.sleep(1.0)
+        assert 0 < (len(terminal.raw) - before) / seconds < 4096
+    finally:
+        await terminal.close()
+
+
+def test_without_a_terminal_it_refuses_and_names_the_other_way(monkeypatch: pytest.MonkeyPatch) -> None:
+    with pytest.raises(NoScreen, match="tminus status"):
+        check_terminal()
+    monkeypatch.setattr(os, "isatty", lambda _: True)
+    monkeypatch.setenv("TERM", "dumb")
+    with pytest.raises(NoScreen, match="tminus status"):
+        check_terminal()
