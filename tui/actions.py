@@ -45,7 +45,7 @@ _KEY_NAMES = {face: name for name, face in KEY_FACES.items()}
 
 ACTIONS: tuple[Action, ...] = (
     Action("run", "r", "run check", "Look at the real system; a change shows its plan first and asks", "item",
-           "world", "tminus check ITEM", reasons.run),
+           "world", "tminus do ITEM", reasons.run),
     Action("confirm", "c", "confirm", "Confirm the item with its evidence on the screen", "item",
            "record", "tminus confirm ITEM", reasons.confirm),
     Action("fail", "f", "fail", "Mark the item failed, with a reason", "item",
@@ -67,11 +67,11 @@ ACTIONS: tuple[Action, ...] = (
     Action("go", "g", "go", "Pass the pause point of this phase", "run",
            "record", "tminus go PHASE", reasons.go),
     Action("hold", "h", "hold", "Stop the run, with a reason; anybody may", "run",
-           "record", "tminus hold --reason TEXT", reasons.connected),
+           "record", "tminus hold REASON", reasons.connected),
     Action("release", "l", "release", "Let the run go on after a hold", "run",
            "record", "tminus release", reasons.release),
     Action("decide", "o", "decide gate", "Answer a tripped gate: roll back, continue because, extend", "run",
-           "record", "tminus decide GATE", reasons.decide),
+           "record", "tminus decide GATE DECISION --reason TEXT", reasons.decide),
     Action("drive", "d", "drive", "Take the driver's lease: you have control", "run",
            "record", "tminus drive", reasons.drive),
     Action("note", "t", "note", "Write words into the record, about the item or the run", "run",
@@ -87,13 +87,13 @@ ACTIONS: tuple[Action, ...] = (
 )  # fmt: skip
 
 BY_ID: Mapping[str, Action] = {action.id: action for action in ACTIONS}
-READ_ONLY_MAY = frozenset({"hold", "note"})
+READ_ONLY_MAY = frozenset({"hold", "note", "confirm"})
 
 
 def why_not(action: Action, scene: Scene) -> str:
     """Why ACTION cannot be done in SCENE; empty when it can.
 
-    A read-only screen may hold and note, and do what only changes the screen itself.
+    A read-only screen may hold, note and co-sign, and do what only changes the screen itself.
     """
     if scene.read_only and action.danger != "none" and action.id not in READ_ONLY_MAY:
         return "this screen is read-only: it may hold and note"

@@ -126,8 +126,19 @@ def _source(metric: MetricView, scene: Scene) -> str:
     parts = [plain(metric.source) or "source unknown", f"{int(max(age, 0))}s" if age is not None else "never"]
     parts += [f"n={metric.samples:,}"] * bool(metric.samples)
     if metric.threshold is not None:
-        parts.append(f"limit {metric.threshold:g}{plain(metric.unit)}")
+        parts.append(f"limit {_number(metric.threshold, plain(metric.unit))}")
     return f" {scene.glyphs.dot} ".join(parts)
+
+
+def _number(value: float, unit: str) -> str:
+    """VALUE in UNIT as short as it can be said: a ratio is read in per cent, a count is a number alone.
+
+    >>> _number(0.1, "ratio"), _number(500, "ms"), _number(1, "count")
+    ('10%', '500ms', '1')
+    """
+    if unit == "ratio":
+        return f"{value * 100:g}%"
+    return f"{value:g}{unit if unit != 'count' else ''}"
 
 
 def strip_line(scene: Scene, width: int) -> Line:

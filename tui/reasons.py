@@ -19,13 +19,11 @@ def connected(scene: Scene) -> str:
 
 
 def driver(scene: Scene) -> str:
-    """It needs the driver's lease."""
+    """It needs the driver's lease. While nobody drives, whoever acts first takes it by acting."""
     if why := connected(scene):
         return why
-    if scene.drives:
-        return ""
     name = scene.view.run.driver
-    return f"{name} drives: only the driver may" if name else "nobody drives: take the lease first (drive)"
+    return f"{name} drives: only the driver may" if name and not scene.drives else ""
 
 
 def _item(scene: Scene) -> str:
@@ -45,7 +43,8 @@ def run(scene: Scene) -> str:
         return "no check behind this item: a person settles it"
     if item.status == "running":
         return "its check is running"
-    return item.blocked
+    # Looking may run ahead of its turn; changing may not.
+    return item.blocked if face.effect == "change" else ""
 
 
 def confirm(scene: Scene) -> str:
@@ -58,6 +57,8 @@ def confirm(scene: Scene) -> str:
     face, item = scene.face, scene.item
     if face is None or face.marks == "check":
         return "its check settles this item: nobody has to confirm it"
+    if scene.read_only and not (item.said and face.pair):
+        return "read-only: you may co-sign what the driver confirmed before you"
     if item.blocked:
         return item.blocked
     if item.status == "running":

@@ -47,3 +47,13 @@ def test_every_command_of_the_table_is_there_and_explains_itself() -> None:
         result = CliRunner().invoke(cli, [name, "--help"])
         assert result.exit_code == 0, result.output
         assert len(result.output) > 120, name
+
+
+def test_every_action_of_the_cockpit_has_a_command_that_exists() -> None:
+    from tminus.cli import COMMANDS
+    from tui.actions import ACTIONS
+
+    twins = {action.id: action.twin.split() for action in ACTIONS if action.twin}
+    assert all(words[1] in COMMANDS or words[1] == "--help" for words in twins.values()), twins
+    # Only what moves about on the screen itself may go without one.
+    assert {action.id for action in ACTIONS if action.danger != "none"} <= twins.keys()

@@ -16,6 +16,7 @@ COMMANDS = {
     "status": ("tminus.cli.status", "Print where the run stands, and what stands against GO."),
     "check": ("tminus.cli.check", "Run read checks without a cockpit, for CI and cron."),
     "do": ("tminus.cli.do", "Run the check of one item in the run."),
+    "cancel": ("tminus.cli.run_acts:cancel", "Stop the check of an item that is running."),
     "confirm": ("tminus.cli.marks:confirm", "Confirm an item whose evidence you have seen."),
     "fail": ("tminus.cli.marks:fail", "Mark an item as failed, with a reason."),
     "skip": ("tminus.cli.marks:skip", "Skip an item that is not critical, with a reason."),

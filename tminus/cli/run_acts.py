@@ -13,6 +13,7 @@ from tminus.cli.common import COULD_NOT_LOOK, checklist_option, end, find_place,
 from tminus.client.connection import Client, EngineGone
 from tminus.client.messages import (
     AddNote,
+    CancelCheck,
     DecideGate,
     PassPhase,
     RaiseHold,
@@ -30,6 +31,15 @@ def _ask(checklist: Path, name: str, make: Callable[[Client], Request], done: st
         return 0
 
     with_client(checklist, name, use, watch=watch)
+
+
+@click.command()
+@click.argument("item")
+@checklist_option
+@name_option
+def cancel(item: str, checklist: Path, name: str) -> None:
+    """Stop the check of ITEM. It ends as an error, and may be run again."""
+    _ask(checklist, name, lambda _: CancelCheck(item=item), f"{item}: cancelled")
 
 
 @click.command()
