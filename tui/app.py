@@ -225,7 +225,7 @@ class Cockpit(App[int]):
         self.action_command_palette()
 
     def _do_quit(self) -> None:
-        self.exit(0)
+        self.exit(0, message="The screen is closed; the run goes on. Open it again with: tminus run")
 
 
 def house_themes() -> list[Theme]:
