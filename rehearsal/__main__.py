@@ -38,13 +38,9 @@ def _parser() -> argparse.ArgumentParser:
     down.add_argument("--remove", action="store_true", help="and delete its files")
     command("status", "what runs").add_argument("--json", action="store_true")
     command("maintenance", "the site's read-only mode").add_argument("to", choices=("on", "off"))
-    command("switch", "restart the app on the other database").add_argument(
-        "to", choices=("postgresql", "sqlite")
-    )
+    command("switch", "restart the app on the other database").add_argument("to", choices=("postgresql", "sqlite"))
     command("restart", "restart the app on the database it uses")
-    command("postgres", "stop or start PostgreSQL, for practising faults").add_argument(
-        "to", choices=("on", "off")
-    )
+    command("postgres", "stop or start PostgreSQL, for practising faults").add_argument("to", choices=("on", "off"))
     command("ledger", "is every write that was acknowledged in the database now in use?").add_argument(
         "action", choices=("verify",)
     )
@@ -109,9 +105,7 @@ def _status(folder: Path, as_json: bool) -> int:
         print(f"health     {health['status']} {health.get('problem', '')}".rstrip())
         print(f"maintenance {'on' if health.get('maintenance') else 'off'}")
         if visitors:
-            print(
-                f"visitors   {visitors['requests']} requests, {visitors['acknowledged']} writes acknowledged"
-            )
+            print(f"visitors   {visitors['requests']} requests, {visitors['acknowledged']} writes acknowledged")
     return 0 if answer["health"]["status"] == "ok" else 1
 
 

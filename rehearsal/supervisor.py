@@ -125,9 +125,7 @@ class Supervisor:
             superuser_password=keys["superuser_password"],
             run_file=self.layout.run_file("postgres"),
         )
-        write_private(
-            self.layout.postgres, json.dumps({"home": str(self.postgres.home), "port": self.postgres.port})
-        )
+        write_private(self.layout.postgres, json.dumps({"home": str(self.postgres.home), "port": self.postgres.port}))
 
     def _start_app(self, database: str) -> dict[str, Any]:
         """Start gunicorn on DATABASE and wait until its own processes answer; what /healthz says then."""

@@ -118,9 +118,7 @@ class Visitor:
         self.count["acknowledged"] += 1
 
     async def browse(self) -> None:
-        path = self.dice.choice(
-            ("/", "/", f"/community?page={self.dice.randint(1, 9)}", "/lists", "/api/posts")
-        )
+        path = self.dice.choice(("/", "/", f"/community?page={self.dice.randint(1, 9)}", "/lists", "/api/posts"))
         found = POSTS.findall(await self._get(path))
         if found and self.dice.random() < 0.5:
             await self._get(f"/community/{self.dice.choice(found)}")

@@ -65,9 +65,9 @@ class Scene:
 
     @property
     def drives(self) -> bool:
-        """Whether this person holds the driver's lease."""
+        """Whether this person holds the driver's lease: by the uid that the kernel vouches for, not by a name."""
         run = self.view.run
-        return bool(run.driver) and run.driver_uid == self.uid and run.driver == self.me
+        return bool(run.driver) and run.driver_uid == self.uid
 
     @property
     def undecided(self) -> tuple[GateView, ...]:

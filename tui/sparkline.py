@@ -40,7 +40,7 @@ def sparkline(
     return out
 
 
-def _cell(  # noqa: PLR0917
+def _cell(
     value: float | None,
     row: int,
     scale: float,

@@ -33,9 +33,7 @@ def database_url(raw: str) -> str:
 
 def current_commit() -> str:
     """The commit checked out here, or "unknown" outside a repository."""
-    found = subprocess.run(
-        ["git", "-C", str(HERE), "rev-parse", "HEAD"], capture_output=True, text=True, check=False
-    )
+    found = subprocess.run(["git", "-C", str(HERE), "rev-parse", "HEAD"], capture_output=True, text=True, check=False)
     return found.stdout.strip() or "unknown"
 
 

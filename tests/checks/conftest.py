@@ -80,7 +80,7 @@ def until() -> Callable[[Callable[[], bool]], Awaitable[None]]:
 
     async def wait(true: Callable[[], bool]) -> None:
         async with asyncio.timeout(10):
-            while not true():  # noqa: ASYNC110 (what is waited for happens outside of this loop)
+            while not true():
                 await asyncio.sleep(0.01)
 
     return wait

@@ -7,13 +7,27 @@ import sys
 
 import pytest
 
-HEAVY = {"textual", "sqlalchemy", "psycopg2", "httpx", "checks", "metrics", "transfer", "rehearsal", "locust", "flask"}
+HEAVY = {
+    "textual",
+    "sqlalchemy",
+    "psycopg2",
+    "httpx",
+    "checks",
+    "metrics",
+    "transfer",
+    "rehearsal",
+    "locust",
+    "flask",
+}
 
 
 @pytest.mark.parametrize(
     ("what", "code"),
     [
-        ("help", "import sys; sys.argv = ['tminus', '--help']; import tminus.cli; tminus.cli.cli(standalone_mode=False)"),
+        (
+            "help",
+            "import sys; sys.argv = ['tminus', '--help']; import tminus.cli; tminus.cli.cli(standalone_mode=False)",
+        ),
         ("client", "import tminus.client"),
         ("package", "import tminus"),
         ("status", "import tminus.cli.status"),
@@ -27,10 +41,9 @@ def test_it_loads_none_of_the_heavy_rooms(what, code) -> None:
 
 
 def test_plugins_import_the_contract_from_the_front_door() -> None:
+    import tminus
     from checks.contract import check
     from state.verdicts import Outcome
-
-    import tminus
 
     assert tminus.check is check
     assert tminus.Outcome is Outcome

@@ -9,12 +9,11 @@ from pathlib import Path
 
 import pytest
 
-import tminus.engine.gatekeeping as gatekeeping
 from metrics.samples import Measurement, utc_now
 from state.record_file import RecordFile
 from state.redact import Redactor
 from tminus.definition import load
-from tminus.engine import acts
+from tminus.engine import acts, gatekeeping
 from tminus.engine.acts import Refusal
 from tminus.engine.gatekeeping import Gatekeeper
 from tminus.engine.session import Session

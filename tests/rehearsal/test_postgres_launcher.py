@@ -91,9 +91,7 @@ def test_a_server_started_from_a_thread_outlives_the_thread() -> None:
         stop_postgres(made[0], remove=True)
 
 
-def test_a_setting_that_is_wrong_is_said_and_leaves_nothing(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_setting_that_is_wrong_is_said_and_leaves_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     before = set(Path("/tmp").glob("rehearsal-pg-*"))
     with pytest.raises(PostgresError, match="no_such_setting"):
         start_postgres(settings={"no_such_setting": "1"})

@@ -50,23 +50,16 @@ def test_registering_logs_in_and_a_taken_name_is_refused(site: Site, someone: Br
 def test_the_session_is_a_row_and_the_cookie_holds_its_id_alone(site: Site, someone: Browser) -> None:
     sid = someone.http.cookies["session"]
     with sqlite3.connect(site.sqlite) as connection:
-        assert connection.execute("SELECT count(*) FROM user_sessions WHERE id = ?", (sid,)).fetchone() == (
-            1,
-        )
+        assert connection.execute("SELECT count(*) FROM user_sessions WHERE id = ?", (sid,)).fetchone() == (1,)
     assert someone.submit("/", "/logout").status_code == 303
     with sqlite3.connect(site.sqlite) as connection:
-        assert connection.execute("SELECT count(*) FROM user_sessions WHERE id = ?", (sid,)).fetchone() == (
-            0,
-        )
+        assert connection.execute("SELECT count(*) FROM user_sessions WHERE id = ?", (sid,)).fetchone() == (0,)
 
 
 def test_a_form_without_its_token_is_refused(someone: Browser) -> None:
     refused = someone.http.post("/community", data={"title": "a", "body": "b"})
     assert refused.status_code == 400
-    assert (
-        someone.http.post("/community", data={"title": "a", "body": "b", "csrf_token": "é"}).status_code
-        == 400
-    )
+    assert someone.http.post("/community", data={"title": "a", "body": "b", "csrf_token": "é"}).status_code == 400
 
 
 def test_post_reply_and_one_vote_a_user(someone: Browser) -> None:
@@ -84,9 +77,7 @@ def test_post_reply_and_one_vote_a_user(someone: Browser) -> None:
 
 
 def test_a_mod_list_adds_up_its_sizes(someone: Browser) -> None:
-    made = someone.submit(
-        "/lists", name="Mine", game="Morrowind", description="", mods="a | 0.1\nb | 0.2\n\nc"
-    )
+    made = someone.submit("/lists", name="Mine", game="Morrowind", description="", mods="a | 0.1\nb | 0.2\n\nc")
     number = made.headers["Location"].rsplit("/", 1)[1]
     saved = someone.get(f"/api/lists/{number}").json()
     assert saved["total_size_mb"] == "0.30"
@@ -137,9 +128,7 @@ def test_maintenance_refuses_every_write_and_writes_nothing(site: Site, someone:
         connection.execute("UPDATE api_keys SET last_used_at = NULL")
     watcher = sqlite3.connect(site.sqlite)
     version = watcher.execute("PRAGMA data_version").fetchone()
-    files = {
-        p.name: p.read_bytes() for p in site.sqlite.parent.glob("app.db*") if not p.name.endswith("-shm")
-    }
+    files = {p.name: p.read_bytes() for p in site.sqlite.parent.glob("app.db*") if not p.name.endswith("-shm")}
     site.maintenance.touch()
     try:
         for _ in range(6):  # both workers

@@ -33,9 +33,7 @@ def one(connection: sqlite3.Connection, query: str) -> object:
 
 
 def test_the_numbers_of_rows(seeded: sqlite3.Connection) -> None:
-    found = {
-        t: one(seeded, f"SELECT count(*) FROM {t}") for t in ("users", "user_sessions", "posts", "votes")
-    }
+    found = {t: one(seeded, f"SELECT count(*) FROM {t}") for t in ("users", "user_sessions", "posts", "votes")}
     assert found == {"users": 2000, "user_sessions": 6000, "posts": 10_000, "votes": 20_000}
 
 
@@ -47,9 +45,7 @@ def test_the_same_seed_gives_the_same_rows(seeded: sqlite3.Connection) -> None:
         "votes": "*",
     }
     for table, named in columns.items():
-        differs = (
-            f"SELECT count(*) FROM (SELECT {named} FROM {table} EXCEPT SELECT {named} FROM other.{table})"
-        )
+        differs = f"SELECT count(*) FROM (SELECT {named} FROM {table} EXCEPT SELECT {named} FROM other.{table})"
         assert one(seeded, differs) == 0
 
 
@@ -58,9 +54,7 @@ def test_it_is_clean_for_the_declared_types(seeded: sqlite3.Connection) -> None:
     assert one(seeded, "PRAGMA integrity_check") == "ok"
     assert one(seeded, "SELECT max(length(username)) FROM users") <= 40  # type: ignore[operator]
     assert one(seeded, "SELECT max(length(title)) FROM posts") <= 200  # type: ignore[operator]
-    assert (
-        one(seeded, "SELECT count(*) FROM users WHERE is_active NOT IN (0, 1) OR is_admin NOT IN (0, 1)") == 0
-    )
+    assert one(seeded, "SELECT count(*) FROM users WHERE is_active NOT IN (0, 1) OR is_admin NOT IN (0, 1)") == 0
     assert one(seeded, "SELECT count(*) FROM posts WHERE instr(body, char(0)) > 0") == 0
     for (text,) in seeded.execute("SELECT settings FROM users WHERE settings IS NOT NULL"):
         assert "theme" in json.loads(text)

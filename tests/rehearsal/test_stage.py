@@ -39,9 +39,7 @@ def visitors(stage: Stage) -> dict[str, int]:
 
 
 def test_it_serves_its_first_commit_on_sqlite(running_stage: Stage) -> None:
-    head = subprocess.check_output(
-        ["git", "-C", running_stage.app_dir, "rev-parse", "HEAD"], text=True
-    ).strip()
+    head = subprocess.check_output(["git", "-C", running_stage.app_dir, "rev-parse", "HEAD"], text=True).strip()
     said = health(running_stage)
     assert (said["status"], said["database"], said["commit"]) == ("ok", "sqlite", head)
     assert running_stage.sqlite.exists()

@@ -45,9 +45,7 @@ def test_what_is_there_is_not_missing_and_what_was_deleted_is(place: Place) -> N
             "reply",
             "SELECT id, replace(body, char(13,10), char(10)) FROM posts WHERE parent_id NOTNULL",
         ),
-        entry_of(
-            place, "vote", "SELECT username||'/'||post_id, value FROM votes v JOIN users u ON u.id = user_id"
-        ),
+        entry_of(place, "vote", "SELECT username||'/'||post_id, value FROM votes v JOIN users u ON u.id = user_id"),
         entry_of(place, "mod_list", "SELECT id, name FROM mod_lists"),
     ]
     with sqlite3.connect(place.sqlite) as connection:

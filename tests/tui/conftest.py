@@ -35,7 +35,7 @@ Open = Callable[..., AbstractAsyncContextManager[Opened]]
 async def until(condition: Callable[[], object], seconds: float = 5.0) -> None:
     """Wait until CONDITION holds."""
     async with asyncio.timeout(seconds):
-        while not condition():  # noqa: ASYNC110 (any condition at all)
+        while not condition():
             await asyncio.sleep(0.01)
 
 

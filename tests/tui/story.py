@@ -1,4 +1,3 @@
-# ruff: noqa: E501
 """A run as an engine would tell it: the stock migration, a quarter of an hour before T0."""
 
 from __future__ import annotations
@@ -185,7 +184,7 @@ def series() -> dict[str, tuple[float | None, ...]]:
 GATES = {
     gate.id: gate
     for gate in (
-        GateView(id="error-rate", text=">10% error rate for >15 minutes", then="rollback", armed=True, state="pending",
+        GateView(id="error-rate", text=">10% error rate for >15 minutes", then="rollback", armed=True, state="breaching",
                  why="err 12.4% > 10%  breaching 09:15 of 15:00  37/37 samples  1,482 requests", progress=0.617),
         GateView(id="db-down", text="Database connection failures", then="rollback", armed=True, state="clear",
                  why="0 failures in 5m  300/300 samples"),

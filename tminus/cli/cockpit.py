@@ -8,10 +8,18 @@ from tminus.cli.common import UNUSABLE, end
 
 
 def open_cockpit(socket: Path, *, name: str, read_only: bool) -> int:
-    """Draw the run behind SOCKET until the person leaves. Returns the exit code; ends with 2 without a terminal."""
-    from tui.launch import NoScreen, run_cockpit
+    """Draw the run behind SOCKET until the person leaves. Returns the exit code.
+
+    Ends with 2 where there is no terminal for it, or the person's settings are wrong.
+    """
+    from state.problems import ChecklistError
+    from tminus.settings import read_settings, settings_path
+    from tui import BadSettings, NoScreen, Settings, run_cockpit
 
     try:
-        return run_cockpit(socket, name=name, read_only=read_only)
-    except NoScreen as error:
+        settings = Settings.of(read_settings(settings_path()).cockpit)
+        return run_cockpit(socket, name=name, read_only=read_only, settings=settings)
+    except (NoScreen, ChecklistError) as error:
         end(UNUSABLE, str(error))
+    except BadSettings as error:
+        end(UNUSABLE, f"{settings_path()}: {error}")

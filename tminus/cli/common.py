@@ -47,10 +47,19 @@ def find_place(checklist: Path) -> Place:
 
 
 def your_name(given: str) -> str:
-    """The name a person goes by: as given, else git's user.name, else whatever the engine finds for the uid."""
+    """The name a person goes by: as given, as set, else git's user.name, else what the engine finds for the uid."""
     if given:
         return given
     import subprocess
+
+    from state.problems import ChecklistError
+    from tminus.settings import read_settings, settings_path
+
+    try:
+        if name := read_settings(settings_path()).name:
+            return name
+    except ChecklistError as error:
+        end(UNUSABLE, str(error))
 
     try:
         found = subprocess.run(["git", "config", "user.name"], capture_output=True, text=True, timeout=5, check=False)

@@ -74,9 +74,7 @@ def create_list() -> tuple[dict[str, Any], int]:
     sent = _body()
     mods = sent.get("mods", [])
     well_formed = isinstance(mods, list) and all(
-        isinstance(mod, dict)
-        and isinstance(mod.get("name"), str)
-        and isinstance(mod.get("size_mb", 0), int | float)
+        isinstance(mod, dict) and isinstance(mod.get("name"), str) and isinstance(mod.get("size_mb", 0), int | float)
         for mod in mods
     )
     if not well_formed:

@@ -28,9 +28,7 @@ def upgrade() -> None:
     op.create_table(
         "user_sessions",
         sa.Column("id", sa.Text, primary_key=True),
-        sa.Column(
-            "user_id", sa.Integer, sa.ForeignKey("users.id", name="fk_user_sessions_user_id"), nullable=False
-        ),
+        sa.Column("user_id", sa.Integer, sa.ForeignKey("users.id", name="fk_user_sessions_user_id"), nullable=False),
         sa.Column("user_agent", sa.String(300)),
         sa.Column("created_at", sa.DateTime, nullable=False),
         sa.Column("last_seen_at", sa.DateTime, nullable=False),
@@ -40,9 +38,7 @@ def upgrade() -> None:
     op.create_table(
         "posts",
         sa.Column("id", sa.Integer, primary_key=True),
-        sa.Column(
-            "author_id", sa.Integer, sa.ForeignKey("users.id", name="fk_posts_author_id"), nullable=False
-        ),
+        sa.Column("author_id", sa.Integer, sa.ForeignKey("users.id", name="fk_posts_author_id"), nullable=False),
         sa.Column("parent_id", sa.Integer, sa.ForeignKey("posts.id", name="fk_posts_parent_id")),
         sa.Column("title", sa.String(200)),
         sa.Column("body", sa.Text, nullable=False),

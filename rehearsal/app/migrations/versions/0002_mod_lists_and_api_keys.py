@@ -13,9 +13,7 @@ def upgrade() -> None:
     op.create_table(
         "mod_lists",
         sa.Column("id", sa.Integer, primary_key=True),
-        sa.Column(
-            "owner_id", sa.Integer, sa.ForeignKey("users.id", name="fk_mod_lists_owner_id"), nullable=False
-        ),
+        sa.Column("owner_id", sa.Integer, sa.ForeignKey("users.id", name="fk_mod_lists_owner_id"), nullable=False),
         sa.Column("name", sa.String(120), nullable=False),
         sa.Column("game", sa.String(40), nullable=False),
         sa.Column("description", sa.Text),
@@ -32,9 +30,7 @@ def upgrade() -> None:
     op.create_table(
         "api_keys",
         sa.Column("id", sa.Integer, primary_key=True),
-        sa.Column(
-            "user_id", sa.Integer, sa.ForeignKey("users.id", name="fk_api_keys_user_id"), nullable=False
-        ),
+        sa.Column("user_id", sa.Integer, sa.ForeignKey("users.id", name="fk_api_keys_user_id"), nullable=False),
         sa.Column("name", sa.String(80), nullable=False),
         sa.Column("prefix", sa.String(12), nullable=False),
         sa.Column("key_hash", sa.String(64), nullable=False),
