@@ -31,10 +31,12 @@ class Redactor(msgspec.Struct, frozen=True):
     """Masks the secrets it was told, and whatever is shaped like one.
 
     `secrets` are exact values; each is also masked where it stands URL-encoded. Values shorter than six
-    characters cannot be masked without masking ordinary words, and are left to the patterns.
+    characters cannot be masked without masking ordinary words, and are left to the patterns. `home` is the
+    project's folder: a path below it is told from there on, so that a record speaks of no machine.
     """
 
     secrets: tuple[str, ...] = ()
+    home: str = ""
 
     @classmethod
     def knowing(cls, values: Iterable[str]) -> Redactor:
@@ -59,6 +61,8 @@ class Redactor(msgspec.Struct, frozen=True):
         >>> Redactor()("postgresql://app:hunter22@db/app")
         'postgresql://app:•••@db/app'
         """
+        if self.home and self.home in text:
+            text = text.replace(self.home + "/", "").replace(self.home, self.home.rpartition("/")[2])
         for secret in self.secrets:
             text = text.replace(secret, MASK)
             if _CUT in text:

@@ -119,14 +119,17 @@ async def test_the_whole_way_from_migrations_to_the_proof(look, stage, database,
     assert compared.verdict is Verdict.PASS, compared
 
     again = await look("transfer.copy", to | {"backup": "final"}, **secret)
-    assert again.verdict is Verdict.FAIL, again
-    assert "rows" in again.actual
+    assert again.verdict is Verdict.PASS, again
+    assert "already" in again.actual
 
     sql(database, "UPDATE users SET display_name = 'changed' WHERE id = 5")
     differs = await look("transfer.compare", to | {"backup": "final"}, **secret)
     assert differs.verdict is Verdict.FAIL
     assert "users" in differs.actual
     assert "display_name" in repr(differs.evidence)
+    occupied = await look("transfer.copy", to | {"backup": "final"}, **secret)
+    assert occupied.verdict is Verdict.FAIL, occupied
+    assert "rows" in occupied.actual
     password = database.split(":")[2].split("@")[0]
     assert password not in repr((early, plan, upgraded, tables, copied, compared, again, differs, look.lines))
 
@@ -163,6 +166,35 @@ async def test_a_cancelled_copy_leaves_the_target_as_it_was(look, stage, databas
         outcome = await task
         assert outcome.verdict is Verdict.ERROR
         assert outcome.actual.startswith("cancelled")
+        cur.execute("SELECT count(*) FROM things")
+        assert cur.fetchone() == (0,)
+    copied = await look("transfer.copy", call, evidence={"final": backup})
+    assert copied.verdict is Verdict.PASS, copied
+
+
+async def test_a_connection_that_is_cut_in_the_middle_of_a_copy_is_an_error_and_a_second_try_works(
+    look, stage, database, until
+):
+    with closing(sqlite3.connect(look.project / "things.db")) as con:
+        con.execute("CREATE TABLE things (id INTEGER PRIMARY KEY)")
+        con.execute("INSERT INTO things VALUES (1)")
+        con.commit()
+    sql(database, "CREATE TABLE things (id int PRIMARY KEY)")
+    backup = await look("sqlite.backup", {"source": "things.db", "into": "backups"})
+    call = {"backup": "final", "database_url": database}
+    with closing(psycopg2.connect(database)) as holder, holder.cursor() as cur:
+        cur.execute("LOCK TABLE things IN ACCESS SHARE MODE")
+        waiting = "SELECT pid FROM pg_locks WHERE relation = 'things'::regclass AND NOT granted"
+
+        def waits() -> bool:
+            cur.execute(waiting)
+            return cur.fetchone() is not None
+
+        task = asyncio.create_task(look("transfer.copy", call, evidence={"final": backup}))
+        await until(waits)
+        cur.execute(f"SELECT pg_terminate_backend(pid) FROM ({waiting}) AS w")
+        outcome = await task
+        assert outcome.verdict is Verdict.ERROR, outcome
         cur.execute("SELECT count(*) FROM things")
         assert cur.fetchone() == (0,)
     copied = await look("transfer.copy", call, evidence={"final": backup})

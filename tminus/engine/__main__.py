@@ -12,6 +12,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 import click
+import msgspec
 
 from state.events import Actor
 from state.problems import ChecklistError
@@ -82,7 +83,8 @@ def _locked(place: Place) -> int:
 
 async def _fly(loaded: Loaded, registry: Registry, record: RecordFile, place: Place, t0: str) -> None:
     targets = resolve(loaded.checklist.targets, os.environ)
-    redact = Redactor.knowing(targets.secrets)
+    project = loaded.path.parent.resolve()
+    redact = msgspec.structs.replace(Redactor.knowing(targets.secrets), home=str(project))
     handler = logging.StreamHandler()
     handler.setFormatter(_Redacted(redact))
     logging.basicConfig(level=logging.INFO, handlers=[handler])
@@ -95,7 +97,6 @@ async def _fly(loaded: Loaded, registry: Registry, record: RecordFile, place: Pl
     actor = Actor(name="tminus", uid=os.getuid(), origin=f"engine of {login_name(os.getuid())}")
     opening = opening_events(loaded, record, actor, t0)
     session = Session(loaded.checklist, record, redact, effect_of)
-    project = loaded.path.parent.resolve()
     artefacts = record.path.with_suffix(".files").resolve()
     checking = Checking(session, registry, targets, redact, project, artefacts)
     ended = asyncio.Event()

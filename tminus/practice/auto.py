@@ -12,7 +12,8 @@ from tminus.client.connection import Client, EngineGone, Refused
 from tminus.client.messages import ItemFace, ItemView, MarkItem, PassPhase, Plan, RunCheck, ShowPlan, View
 
 ACTOR = "rehearsal"
-TRIES = 3  # looks at one item before the flight gives up: an interrupted or failed look is repeated
+TRIES = 4  # looks at one item before the flight gives up: an interrupted or failed look is repeated
+PAUSE = 4.0  # seconds before the first repetition, twice that before the second …: what just restarted comes up
 PATIENCE = 90.0  # seconds to wait for GO once every item is settled, while a gate recovers
 
 
@@ -47,9 +48,11 @@ class Pilot:
         return self._client.view.items[item]
 
     async def _settle(self, face: ItemFace) -> None:
-        for _ in range(TRIES):
+        for turn in range(TRIES):
             if self._state(face.id).settled:
                 return
+            if self._state(face.id).verdict in ("fail", "error", "unknown"):
+                await asyncio.sleep(PAUSE * turn)
             if face.out_of_scope:
                 await self._mark(face, "n/a", face.out_of_scope)
                 continue
