@@ -39,7 +39,7 @@ contracts: $(VENV)/.ready
 	$(BIN)/lint-imports
 
 pytest: $(VENV)/.ready
-	$(BIN)/python -m pytest
+	$(BIN)/python -m pytest -n 2 --dist loadfile --no-loadscope-reorder
 
 format: $(VENV)/.ready  ## Lay the code out.
 	$(BIN)/ruff check --fix .
