@@ -80,7 +80,7 @@ def test_a_flight_survives_kill_9_of_its_engine_and_ends_with_go(tmp_path: Path)
         assert [i.id for i in phase.items if not settled(i, run.item(i.id), now)] == []
     assert {said.actor for item in run.items.values() for said in item.confirmations} == {"rehearsal"}
     assert run.meta["rehearsal"] is True
-    assert run.meta["durations"]["error-rate.for"] == "60s"
+    assert run.meta["durations"]["error-rate.for"] == "30s"
     assert run.closed
 
     # The data really moved, was proven, and no secret and no path of this machine is in the record.
