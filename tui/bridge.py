@@ -84,7 +84,8 @@ class Bridge(Screen[None]):
 
     def update(self, **changes: Any) -> None:
         """Take CHANGES into the scene and let every pane draw what differs."""
-        if not self.is_mounted:
+        # Before the panes are there, and once more while the screen is being taken down and the clock still ticks.
+        if not self.is_mounted or not self.query(ItemList) or not self.query("#left, #middle"):
             self.scene = replace(self.scene, **changes)
             return
         if "view" in changes:

@@ -89,3 +89,10 @@ async def test_the_clock_ticks_by_itself(cockpit: Open) -> None:
     async with cockpit(now=lambda: datetime.now(UTC)) as (app, _, __):
         first = app.bridge.scene.now
         await until(lambda: app.bridge.scene.now > first)
+
+
+async def test_a_tick_that_comes_while_the_screen_is_taken_down_harms_nothing(cockpit: Open) -> None:
+    async with cockpit() as (app, _pilot, _engine):
+        await app.bridge.query("*").remove()
+        app._tick()
+        assert app.bridge.scene.connected
