@@ -54,7 +54,7 @@ class Item(_Table, frozen=True, kw_only=True):
     how: Annotated[str, Meta(description="what to do and why, shown with the item")] = ""
     role: Annotated[str, Meta(description="who does it: a role's id")] = ""
     needs: Annotated[list[Id], Meta(description="items that must be settled first")] = []
-    out_of_scope: Annotated[str, Meta(description="why this run leaves it out (a rehearsal, no such service)")] = ""
+    out_of_scope: Annotated[str, Meta(description="why this rehearsal leaves it out; of a rehearsal only")] = ""
 
     @property
     def needs_check(self) -> bool:

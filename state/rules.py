@@ -64,6 +64,9 @@ def _items(checklist: Checklist) -> Iterator[Found]:
                     yield (*path, "pair"), "no person is asked, so no second one", 'marks = "both"'
                 if item.point_of_no_return and not item.pair and not checklist.rehearsal:
                     yield (*path, "point_of_no_return"), "crossing it takes two people", "add pair = true"
+                if item.out_of_scope and not checklist.rehearsal:
+                    mend = "leave it in, and let a person mark it n/a with the reason"
+                    yield (*path, "out_of_scope"), "only a rehearsal leaves items out", mend
                 if item.until and not item.every:
                     yield (*path, "until"), "recurs until, but never says how often", 'add every = "4h"'
                 if item.role and item.role not in roles:

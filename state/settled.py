@@ -18,8 +18,11 @@ def why_open(item: Item, state: ItemState, now: datetime) -> str:
 
     Only a pass settles the check's half of an item (a warning does once a person confirmed it with their eyes
     on it), and only a person settles the human half. Skipping, waiving and "not applicable" stand for both
-    halves, with a reason; a critical item cannot be skipped.
+    halves, with a reason; a critical item cannot be skipped. What a rehearsal's checklist leaves out, with its
+    reason, needs nothing: no other checklist may leave anything out.
     """
+    if item.out_of_scope:
+        return ""
     if state.status == "running":
         return "running"
     if state.status == "interrupted":

@@ -27,7 +27,9 @@ def driver(scene: Scene) -> str:
 
 
 def _item(scene: Scene) -> str:
-    return "" if scene.face else "no item is under the cursor"
+    if scene.face is None:
+        return "no item is under the cursor"
+    return "left out of this rehearsal: nothing is to be done" if scene.face.out_of_scope else ""
 
 
 def _driver_on_item(scene: Scene) -> str:

@@ -229,3 +229,31 @@ def test_go_has_no_blockers_and_everything_else_has_some() -> None:
         state = confirmed(1) if mark is Mark.CONFIRMED else ItemState()
         found = standing(checklist({"id": "a"}), RunState(items={"a": state}, holds=holds), {}, NOW)
         assert (found.go is Go.GO) == (not found.blockers)
+
+
+def test_only_a_rehearsal_leaves_items_out_and_what_it_leaves_out_needs_nothing(tmp_path) -> None:
+    from state.loader import load_checklist
+    from state.problems import ChecklistError
+
+    text = """
+    schema = 1
+    title = "x"
+    {rehearsal}
+    [[phase]]
+    id = "a"
+    title = "A"
+      [[phase.step]]
+      title = "S"
+        [[phase.step.item]]
+        id = "i"
+        text = "I"
+        critical = true
+        out_of_scope = "there is no such service here"
+    """
+    path = tmp_path / "checklist.toml"
+    path.write_text(text.format(rehearsal=""))
+    with pytest.raises(ChecklistError, match="only a rehearsal"):
+        load_checklist(path)
+    path.write_text(text.format(rehearsal="rehearsal = true"))
+    item = load_checklist(path).checklist.items["i"]
+    assert settled(item, ItemState(), NOW)

@@ -91,6 +91,8 @@ def mark(checklist: Checklist, run: RunState, actor: Actor, request: Any, now: d
     co_sign = wanted is Mark.CONFIRMED and item.pair and state.mark is Mark.CONFIRMED
     if not co_sign or run.closed:
         require_driver(run, actor)
+    if item.out_of_scope:
+        raise Refusal(f"left out of this rehearsal: {item.out_of_scope}")
     if state.status == "running":
         raise Refusal("its check is running: wait for it, or cancel it")
     if wanted is not Mark.OPEN and (blocked := why_blocked(checklist, run, item, now)):

@@ -99,6 +99,7 @@ def _meta(loaded: Loaded, path: Path, t0: str) -> dict[str, Any]:
     if checklist.rehearsal:
         meta["rehearsal"] = True
         meta["durations"] = _shortened(checklist)
+        meta["left_out"] = {item.id: item.out_of_scope for item in checklist.items.values() if item.out_of_scope}
     return meta
 
 

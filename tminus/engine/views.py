@@ -157,8 +157,12 @@ def evidence(checklist: Checklist, run: RunState, now: datetime) -> dict[str, Ou
                     state.outcome, verdict=Verdict.UNKNOWN, actual=f"{open_because} ({state.outcome.actual})"
                 )
             continue
-        found[item.id] = _settled_outcome(state)
+        found[item.id] = _left_out(item, now) if item.out_of_scope else _settled_outcome(state)
     return found
+
+
+def _left_out(item: Item, now: datetime) -> Outcome:
+    return Outcome.of(Verdict.PASS, f"left out: {item.out_of_scope}", observed_at=now)
 
 
 def _settled_outcome(state: ItemState) -> Outcome:

@@ -53,9 +53,6 @@ class Pilot:
                 return
             if self._state(face.id).verdict in ("fail", "error", "unknown"):
                 await asyncio.sleep(PAUSE * turn)
-            if face.out_of_scope:
-                await self._mark(face, "n/a", face.out_of_scope)
-                continue
             if face.check and self._state(face.id).verdict != "pass":
                 await self._look(face)
             state = self._state(face.id)
