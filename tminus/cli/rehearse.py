@@ -47,20 +47,33 @@ def command(auto: bool, folder: Path, users: int, fresh: bool, name: str) -> Non
     """Practise the cutover: a live application on SQLite is moved to a real PostgreSQL, while visitors use it.
 
     A sample application, a PostgreSQL and visitors are started in a folder of their own, on loopback; the
-    cockpit opens on them. All of it ends when you leave; the records stay in the folder. Without a terminal it
-    flies unattended, as with --auto, and ends with 0 only if every item is settled and the record verifies.
+    cockpit opens on them. All of it ends when you leave; the records stay in the folder, and the next rehearsal
+    there goes on where an unfinished one was left. Without a terminal it flies unattended, as with --auto, and
+    ends with 0 only if every item is settled and the record verifies.
     """
     began = time.monotonic()
     if not auto and not (sys.stdin.isatty() and sys.stderr.isatty()):
         click.echo("no terminal here: flying unattended, as with --auto", err=True)
         auto = True
     try:
-        with _set(folder, users, fresh=fresh or auto) as (stage, checklist, place):
+        fresh = fresh or auto or not _goes_on(folder)
+        with _set(folder, users, fresh=fresh) as (stage, checklist, place):
             if auto:
                 sys.exit(_fly(stage, checklist, place, began))
-            sys.exit(_cockpit(stage, checklist, place, name))
+            sys.exit(_cockpit(stage, checklist, place, name, anew=fresh))
     except (StageError, EngineFailed) as error:
         end(UNUSABLE, str(error))
+
+
+def _goes_on(folder: Path) -> bool:
+    """Whether an unfinished rehearsal was left in FOLDER: its newest record is whole, and not closed."""
+    records = sorted((folder / "deployments").glob("*.toml"), key=lambda path: path.stat().st_mtime_ns)
+    if not records:
+        return False
+    try:
+        return not read_record(records[-1])[0].closed
+    except (RecordError, OSError):
+        return False
 
 
 @contextmanager
@@ -72,6 +85,8 @@ def _set(folder: Path, users: int, *, fresh: bool) -> Iterator[tuple[Stage, Path
         end_stage(folder)
     if fresh:
         _clear(folder)
+    else:
+        click.echo("going on with the rehearsal that was left here; --fresh begins again", err=True)
     click.echo(
         f"setting the stage in {folder.name}/: an application with {users} users, a PostgreSQL, visitors", err=True
     )
@@ -142,10 +157,10 @@ def _end_engine(folder: Path) -> None:
             os.kill(int(place.lock.read_text()), 9)
 
 
-def _cockpit(stage: Stage, checklist: Path, place: Place, name: str) -> int:
+def _cockpit(stage: Stage, checklist: Path, place: Place, name: str, *, anew: bool) -> int:
     from tminus.cli.cockpit import open_cockpit
 
-    start_engine(checklist, place, t0=utc_text(datetime.now(UTC)), anew=True, environ=_environ(stage))
+    start_engine(checklist, place, t0=utc_text(datetime.now(UTC)), anew=anew, environ=_environ(stage))
     return open_cockpit(place.socket, name=your_name(name), read_only=False)
 
 
