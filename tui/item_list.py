@@ -210,7 +210,7 @@ def initials(name: str) -> str:
 
 
 def _no_return(scene: Scene, width: int) -> Line:
-    text = " POINT OF NO RETURN: crossing it takes two people "
+    text = " POINT OF NO RETURN: from here the way back is a rollback "
     text = text if len(text) + 8 <= width else " POINT OF NO RETURN "
     side = max((width - len(text) - 2) // 2, 1)
     heavy = scene.glyphs.heavy

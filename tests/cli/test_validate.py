@@ -57,3 +57,15 @@ def test_the_doctor_says_what_there_is(monkeypatch, colours) -> None:
     found = {f["what"]: f["found"] for f in json.loads(run("doctor", "--json").output)}
     wanted = {"NO_COLOR": "none (NO_COLOR)", "COLORTERM": "16 million", "TERM": "256"}[next(iter(colours))]
     assert found["colours"] == wanted
+
+
+def test_the_example_record_of_the_docs_holds(repository) -> None:
+    result = run("record", "verify", str(repository / "docs" / "example-record.toml"))
+    assert result.exit_code == 0, result.output
+
+
+def test_a_log_beside_the_record_is_said(repository, tmp_path: Path) -> None:
+    record = tmp_path / "record.toml"
+    record.write_bytes((repository / "docs" / "example-record.toml").read_bytes())
+    (tmp_path / "record.toml.wal").write_bytes(b"x")
+    assert "log beside it" in run("record", "verify", str(record)).output

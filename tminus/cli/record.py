@@ -42,3 +42,5 @@ def verify(file: Path, as_json: bool) -> None:
         click.echo(msgspec.json.encode(facts).decode())
     else:
         click.echo("{record}: {events} events, {items} items, chain, tables and seal hold".format(**facts))
+        if (wal := file.with_name(file.name + ".wal")).exists() and wal.stat().st_size:
+            click.echo("the log beside it holds events that are not folded in yet: an engine is at work, or died")
