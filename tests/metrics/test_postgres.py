@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import re
 import threading
 from collections.abc import AsyncIterator, Iterator
 from typing import Any
@@ -43,9 +44,9 @@ async def look(source: PostgresSource) -> dict[str, Measurement]:
 def plain_role(postgres_url: str) -> Iterator[str]:
     """A role without any privilege."""
     with session(postgres_url) as admin, admin.cursor() as cursor:
-        cursor.execute("create role plain login")
+        cursor.execute("create role plain login password 'plain-sight'")
         try:
-            yield postgres_url.replace("postgres@", "plain@")
+            yield re.sub(r"//postgres:[^@]+@", "//plain:plain-sight@", postgres_url)
         finally:
             cursor.execute("select pg_terminate_backend(pid, 5000) from pg_stat_activity where usename = 'plain'")
             cursor.execute("drop role plain")

