@@ -95,11 +95,15 @@ def event_line(event: Event) -> str:
 
 
 def _lines(table: dict[str, Any], name: str = "") -> Iterator[str]:
-    """TABLE as TOML, one fact a line whatever it holds: an array that grows changes one line of a diff."""
+    """TABLE as TOML, one fact a line whatever it holds: an array that grows changes one line of a diff.
+
+    Two tables deep is deep enough for a reader: what lies below stands on the line of its key.
+    """
+    inline = "." in name
     for key, value in table.items():
-        if not _is_table(value):
+        if inline or not _is_table(value):
             yield f"{_key(key)} = {_inline(value)}\n"
-    for key, value in table.items():
+    for key, value in () if inline else table.items():
         path = f"{name}.{_key(key)}" if name else _key(key)
         if isinstance(value, dict):
             yield f"\n[{path}]\n"

@@ -70,6 +70,10 @@ class Gatekeeper:
         lights = {key: GateLight(key, view.state, view.why) for key, view in views.items()}
         self._session.show_gates(views, lights)
 
+    def write_soon(self, event: Event) -> None:
+        """Put EVENT in the queue of what the engine itself has to record."""
+        self._writing.put_nowait(event)
+
     async def write(self) -> None:
         """Write the changes as they come. Runs until cancelled."""
         while True:

@@ -11,15 +11,17 @@ from typing import Any, Self
 from metrics.config import ConfigError, build_sources
 from metrics.gate_model import Op, parse_condition
 from metrics.sampler import Sampler
-from metrics.samples import Measurement
+from metrics.samples import Measurement, utc_now
 from metrics.sources import Source
 from state.clean import clean, shorten
 from state.definition import Checklist
-from state.events import Actor
+from state.events import Actor, Event, utc_text
 from state.targets import MissingTarget, Targets
 from tminus.client.messages import MetricView
+from tminus.engine import acts
 from tminus.engine.gatekeeping import Gatekeeper
 from tminus.engine.session import Session
+from tminus.engine.summaries import Tally, summary, tallied
 
 # label, full scale of the sparkline, and the limit drawn in when no gate of the checklist names one
 _SHOWN: Mapping[str, tuple[str, float | None, float | None]] = {
@@ -46,12 +48,16 @@ class Watch:
 
     def __init__(self, session: Session, actor: Actor, targets: Targets) -> None:
         self._session = session
+        self._actor = actor
         self._keeper = Gatekeeper(session, actor)
         self._limits = _limits(session.checklist)
         self._sources, self._missing = _sources(session.checklist, targets)
         self._sampler = Sampler(self._sources, self._measured)
         self._stack = AsyncExitStack()
         self._tasks: list[asyncio.Task[None]] = []
+        self._tallies: dict[str, Tally] = {}
+        self._since = utc_text(utc_now())
+        session.after_event(self._heard)
 
     async def __aenter__(self) -> Self:
         self._session.show_metrics(self._missing)
@@ -71,7 +77,16 @@ class Watch:
         self._session.show_metrics(
             {one.metric: self._view(one) for one in measured if one.metric in _SHOWN or one.metric in self._limits}
         )
+        self._tallies = tallied(self._tallies, (one for one in measured if one.metric in _SHOWN))
         self._keeper.feed(measured)
+
+    def _heard(self, event: Event) -> None:
+        """A pause point was passed: what the metrics were until then goes into the record."""
+        if event.kind != "phase.go" or not self._tallies:
+            return
+        data = summary(event.item, self._since, self._tallies)
+        self._tallies, self._since = {}, event.utc
+        self._keeper.write_soon(acts.event("summary", self._actor, item=event.item, data=data))
 
     async def _tick(self) -> None:
         """Let time pass for the gates even when no source says anything: sight is lost by silence."""
