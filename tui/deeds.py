@@ -14,7 +14,7 @@ import msgspec
 from state.durations import parse_duration
 from state.events import utc_text
 from tminus.client import Client
-from tminus.client.messages import (
+from tminus.client.requests import (
     AddNote,
     CancelCheck,
     DecideGate,

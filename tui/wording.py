@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 
 from state.durations import format_duration
-from tminus.client.messages import GateView, HoldView, ItemFace, Plan
+from tminus.client.messages import GateView, HoldView, ItemFace
+from tminus.client.requests import Plan
 from tui.actions import Action, why_not
 from tui.clock import local_time
 from tui.detail import evidence_lines

@@ -86,6 +86,9 @@ def test_a_flight_survives_kill_9_of_its_engine_and_ends_with_go(tmp_path: Path)
     # The data really moved, was proven, and no secret and no path of this machine is in the record.
     moved = run.item("migrate-data").outcome
     assert moved is not None and moved.evidence["proof"] == "equal"
+    # Whatever a visitor was told was saved, before the move or after it, is in PostgreSQL now.
+    kept = run.item("user-reports").outcome
+    assert kept is not None and "0 missing in postgresql" in str(kept.evidence)
     text = path.read_text()
     assert str(tmp_path) not in text
     assert "postgresql://app:" not in text

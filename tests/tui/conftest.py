@@ -17,7 +17,8 @@ import story
 from fake_engine import FakeEngine
 from textual.pilot import Pilot
 
-from tminus.client.messages import ShowPlan, View
+from tminus.client.messages import View
+from tminus.client.requests import ShowPlan
 from tui.app import Cockpit
 from tui.theme import Look
 

@@ -10,7 +10,8 @@ from typing import Any
 
 import msgspec
 
-from tminus.client.messages import PROTOCOL, Hello, Reply, Request, ShowPlan, Snapshot, Update, View, Welcome
+from tminus.client.messages import Reply, Snapshot, Update, View, Welcome
+from tminus.client.requests import PROTOCOL, Hello, Request, ShowPlan
 from tminus.client.view import merge
 
 Answer = dict[str, Any] | str

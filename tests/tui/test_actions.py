@@ -11,22 +11,24 @@ from conftest import Open, text_of, until
 from textual.widgets import Button
 
 from tminus.client.messages import (
-    AddNote,
-    CancelCheck,
-    DecideGate,
     GateView,
     HoldView,
     ItemView,
+    RunInfo,
+    StandingView,
+    Update,
+)
+from tminus.client.requests import (
+    AddNote,
+    CancelCheck,
+    DecideGate,
     MarkItem,
     PassPhase,
     RaiseHold,
     ReleaseHold,
     RunCheck,
-    RunInfo,
     ShowPlan,
-    StandingView,
     TakeLease,
-    Update,
 )
 from tui.actions import ACTIONS, BY_ID, KeysClash, remapped, why_not
 from tui.dialogs import Ask, Pick, Read

@@ -20,7 +20,7 @@ import story
 from conftest import PLAN, until
 from fake_engine import FakeEngine
 
-from tminus.client.messages import ShowPlan
+from tminus.client.requests import ShowPlan
 from tui.launch import NoScreen, check_terminal
 
 ROOT = Path(__file__).parents[2]

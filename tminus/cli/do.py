@@ -19,7 +19,8 @@ from tminus.cli.common import (
 )
 from tminus.cli.show import item_lines
 from tminus.client.connection import Client
-from tminus.client.messages import ItemView, Plan, RunCheck, ShowPlan
+from tminus.client.messages import ItemView
+from tminus.client.requests import Plan, RunCheck, ShowPlan
 
 
 @click.command()

@@ -10,7 +10,7 @@ import click
 from tminus.cli.common import DOES_NOT_HOLD, checklist_option, end, name_option, with_client
 from tminus.cli.show import item_lines
 from tminus.client.connection import Client
-from tminus.client.messages import MarkItem
+from tminus.client.requests import MarkItem
 
 
 def _mark(checklist: Path, name: str, request: MarkItem, done: str) -> None:

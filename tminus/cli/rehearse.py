@@ -21,7 +21,7 @@ from state.record import RecordError
 from state.record_file import read_record
 from tminus.cli.common import COULD_NOT_LOOK, DOES_NOT_HOLD, HOLDS, UNUSABLE, end, name_option, your_name
 from tminus.client.connection import Client, EngineGone, Refused
-from tminus.client.messages import StopEngine
+from tminus.client.requests import StopEngine
 from tminus.launch import EngineFailed, is_up, start_engine, wait_until_ended
 from tminus.places import Place, place_of
 from tminus.practice.auto import ACTOR, NoGo, Pilot

@@ -11,7 +11,7 @@ import click
 
 from tminus.cli.common import COULD_NOT_LOOK, checklist_option, end, find_place, name_option, with_client
 from tminus.client.connection import Client, EngineGone
-from tminus.client.messages import (
+from tminus.client.requests import (
     AddNote,
     CancelCheck,
     DecideGate,

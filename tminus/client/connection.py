@@ -12,7 +12,15 @@ from typing import Self
 
 import msgspec
 
-from tminus.client.messages import PROTOCOL, Hello, Message, Reply, Request, Snapshot, Update, View, Welcome
+from tminus.client.messages import (
+    Message,
+    Reply,
+    Snapshot,
+    Update,
+    View,
+    Welcome,
+)
+from tminus.client.requests import PROTOCOL, Hello, Request
 from tminus.client.view import merge
 
 LINE_LIMIT = 16 * 1024 * 1024

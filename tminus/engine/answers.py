@@ -10,7 +10,7 @@ import msgspec
 
 from state.events import Actor, Event
 from state.run import RunState
-from tminus.client.messages import (
+from tminus.client.requests import (
     AddNote,
     CancelCheck,
     DecideGate,

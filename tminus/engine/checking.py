@@ -21,7 +21,8 @@ from state.redact import Redactor
 from state.run import RunState, outcome_data
 from state.targets import Targets
 from state.verdicts import Outcome
-from tminus.client.messages import Plan, ProgressView, RunCheck
+from tminus.client.messages import ProgressView
+from tminus.client.requests import Plan, RunCheck
 from tminus.engine import acts
 from tminus.engine.acts import Refusal
 from tminus.engine.session import NotRecorded, Session

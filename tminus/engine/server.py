@@ -14,7 +14,8 @@ import msgspec
 
 from state.clean import clean
 from state.events import Actor
-from tminus.client.messages import PROTOCOL, Hello, Presence, Reply, Request, Snapshot, Update, Welcome
+from tminus.client.messages import Presence, Reply, Snapshot, Update, Welcome
+from tminus.client.requests import PROTOCOL, Hello, Request
 from tminus.engine.acts import Refusal
 from tminus.engine.identity import peer
 from tminus.engine.session import NotRecorded, Session

@@ -9,7 +9,8 @@ from contextlib import suppress
 import msgspec
 
 from tminus.client.connection import Client, EngineGone, Refused
-from tminus.client.messages import ItemFace, ItemView, MarkItem, PassPhase, Plan, RunCheck, ShowPlan, View
+from tminus.client.messages import ItemFace, ItemView, View
+from tminus.client.requests import MarkItem, PassPhase, Plan, RunCheck, ShowPlan
 
 ACTOR = "rehearsal"
 TRIES = 4  # looks at one item before the flight gives up: an interrupted or failed look is repeated

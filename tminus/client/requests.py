@@ -1,0 +1,122 @@
+"""What a client may ask of the engine: typed structs, one JSON line each."""
+
+from __future__ import annotations
+
+import msgspec
+
+PROTOCOL = 1
+
+
+class _Request(msgspec.Struct, frozen=True, kw_only=True, tag_field="ask"):
+    """A request. `id` comes back in the reply, so that several may be under way."""
+
+    id: int = 0
+
+
+class Hello(_Request, frozen=True, kw_only=True, tag="hello"):
+    """Who is there: the first line of a client. `watch` asks for the snapshot and the updates."""
+
+    protocol: int = PROTOCOL
+    name: str = ""
+    kind: str = "command"  # cockpit, watcher or command
+    watch: bool = False
+
+
+class RunCheck(_Request, frozen=True, kw_only=True, tag="run"):
+    """Run the check of an item. A change runs only when `go` is the digest of the plan that was shown."""
+
+    item: str
+    answer: str = ""
+    go: str = ""
+
+
+class ShowPlan(_Request, frozen=True, kw_only=True, tag="plan"):
+    """What the check of an item would do; the reply's `data` is a `Plan`."""
+
+    item: str
+
+
+class CancelCheck(_Request, frozen=True, kw_only=True, tag="cancel"):
+    """Stop a running check."""
+
+    item: str
+
+
+class MarkItem(_Request, frozen=True, kw_only=True, tag="mark"):
+    """Say something of an item. `evidence` is the digest of the outcome that was on the screen."""
+
+    item: str
+    mark: str
+    evidence: str = ""
+    reason: str = ""
+    value: str = ""
+    until: str = ""
+
+
+class RaiseHold(_Request, frozen=True, kw_only=True, tag="hold"):
+    """Stop the run, with a reason. Anybody may."""
+
+    reason: str
+
+
+class ReleaseHold(_Request, frozen=True, kw_only=True, tag="release"):
+    """Let the run go on: the driver may release any hold, others their own. 0: the only one there is."""
+
+    hold: int = 0
+    reason: str = ""
+
+
+class PassPhase(_Request, frozen=True, kw_only=True, tag="go"):
+    """Pass the pause point of the current phase. Refused unless the verdict is GO."""
+
+    phase: str
+
+
+class DecideGate(_Request, frozen=True, kw_only=True, tag="decide"):
+    """Answer a tripped gate: `decision` is roll-back, continue or extend."""
+
+    gate: str
+    decision: str
+    reason: str
+
+
+class TakeLease(_Request, frozen=True, kw_only=True, tag="drive"):
+    """Become the driver, when nobody drives (or the one who did has gone)."""
+
+
+class AddNote(_Request, frozen=True, kw_only=True, tag="note"):
+    """Words for the record, about an item or the run."""
+
+    text: str
+    item: str = ""
+
+
+class StopEngine(_Request, frozen=True, kw_only=True, tag="stop"):
+    """End the engine; with `close` the run is over too."""
+
+    close: bool = False
+
+
+Request = (
+    Hello
+    | RunCheck
+    | ShowPlan
+    | CancelCheck
+    | MarkItem
+    | RaiseHold
+    | ReleaseHold
+    | PassPhase
+    | DecideGate
+    | TakeLease
+    | AddNote
+    | StopEngine
+)
+
+
+class Plan(msgspec.Struct, frozen=True, kw_only=True):
+    """What a change will do, line by line. Its `digest` is the go that starts it."""
+
+    lines: tuple[str, ...]
+    danger: str  # safe, reversible or one-way
+    target: str = ""
+    digest: str = ""
