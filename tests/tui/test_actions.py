@@ -7,7 +7,7 @@ from typing import Any
 import msgspec
 import pytest
 import story
-from conftest import Open, text_of, until
+from cockpit_help import Open, text_of, until
 from textual.widgets import Button
 
 from tminus.client.messages import (

@@ -6,7 +6,7 @@ import os
 from pathlib import Path
 
 import pytest
-from conftest import Open, text_of, until
+from cockpit_help import Open, text_of, until
 
 GOLDENS = Path(__file__).parent / "goldens"
 SIZES = [(160, 48), (100, 30), (80, 23)]

@@ -6,7 +6,7 @@ import time
 from datetime import UTC, datetime
 
 import story
-from conftest import Open, text_of, until
+from cockpit_help import Open, text_of, until
 
 from tminus.client.messages import ItemView, Update
 from tui.pane import Pane

@@ -17,7 +17,7 @@ from pathlib import Path
 import pyte
 import pytest
 import story
-from conftest import PLAN, until
+from cockpit_help import PLAN, until
 from fake_engine import FakeEngine
 
 from tminus.client.requests import ShowPlan
