@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from types import ModuleType
 
-from checks.contract import MARK, CheckSpec
+from checks.contract import MARK, CheckSpec, Effect
 from state.problems import Problem
 
 GROUP = "tminus.checks"
@@ -63,6 +63,11 @@ class Registry:
     def names(self) -> tuple[str, ...]:
         """Every name, sorted."""
         return tuple(sorted({*_MODULE, *self.added}))
+
+    def effect_of(self, name: str) -> Effect:
+        """What the check of that name may do. One that nobody knows might do anything."""
+        spec = self.get(name)
+        return spec.effect if spec else "change"
 
     def get(self, name: str) -> CheckSpec | None:
         """The check of that name, or None. A built-in one is imported now."""

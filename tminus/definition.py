@@ -2,21 +2,72 @@
 
 from __future__ import annotations
 
+import os
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 from checks.params import item_problems
 from checks.registry import Registry
+from metrics.config import ConfigError, build_sources
+from metrics.rules import rule_of
+from state.definition import Checklist, Item
 from state.loader import Loaded, load_checklist
+from state.locate import line_of, locate
+from state.problems import ChecklistError, KeyPath, Problem, dotted
+from state.targets import MissingTarget, resolve
 
 
 def load(path: Path) -> tuple[Loaded, Registry]:
-    """The checklist at PATH, checked down to the parameters of its checks, and the registry that has them.
+    """The checklist at PATH, checked down to the parameters of its checks, its gates and its metric sources.
 
-    Raises ChecklistError with every mistake found.
+    Raises ChecklistError with every mistake found: a wrong form hides no unknown check, and a plugin that the
+    checklist names and that cannot be loaded is a mistake too.
     """
-    form = load_checklist(path)
-    registry = Registry.load(form.checklist.plugins, path.parent)
-    return load_checklist(path, item_problems(registry)), registry
+    registries: list[Registry] = []
+
+    def look(item: Item, checklist: Checklist) -> Iterable[tuple[KeyPath, str, str]]:
+        if not registries:
+            registries.append(Registry.load(checklist.plugins, path.parent))
+        return item_problems(registries[0])(item, checklist)
+
+    try:
+        loaded = load_checklist(path, look)
+    except ChecklistError as error:
+        raise ChecklistError([*error.problems, *_broken_plugins(registries)]) from error
+    registry = registries[0] if registries else Registry.load(loaded.checklist.plugins, path.parent)
+    if problems := [*_broken_plugins([registry]), *_watching(loaded)]:
+        raise ChecklistError(problems)
+    return loaded, registry
+
+
+def _broken_plugins(registries: Iterable[Registry]) -> list[Problem]:
+    """The plugins that a checklist names itself; a broken package of somebody else's refuses no checklist."""
+    return [p for registry in registries for p in registry.problems if p.file in registry.plugins]
+
+
+def _watching(loaded: Loaded) -> list[Problem]:
+    found = list(_gates_and_sources(loaded.checklist))
+    lines = locate(loaded.path.read_bytes()) if found else {}
+    return [
+        Problem(file=loaded.path.name, line=line_of(lines, path), path=dotted(path), message=message)
+        for path, message in found
+    ]
+
+
+def _gates_and_sources(checklist: Checklist) -> Iterator[tuple[KeyPath, str]]:
+    for index, gate in enumerate(checklist.gate):
+        try:
+            rule_of(gate)
+        except ValueError as error:
+            yield ("gate", index), str(error)
+    targets = resolve(checklist.targets, os.environ)
+    for name, table in checklist.metrics.items():
+        try:
+            build_sources({name: targets.fill(table)})
+        except MissingTarget:
+            continue  # a setting of the day: the run shows the source as unknown, and names the setting
+        except ConfigError as error:
+            yield ("metrics", name), str(error)
 
 
 __all__ = ["Loaded", "Registry", "load"]

@@ -69,3 +69,30 @@ def test_a_log_beside_the_record_is_said(repository, tmp_path: Path) -> None:
     record.write_bytes((repository / "docs" / "example-record.toml").read_bytes())
     (tmp_path / "record.toml.wal").write_bytes(b"x")
     assert "log beside it" in run("record", "verify", str(record)).output
+
+
+def test_mistakes_of_every_kind_are_told_at_once(tmp_path: Path) -> None:
+    (tmp_path / "broken.py").write_text("import no_such_module_anywhere\n")
+    item = 'id = "i"\ntext = "I"\ncheck = "sqlite.bakup"\n'
+    broken = tmp_path / "checklist.toml"
+    broken.write_text(
+        'schema = 1\ntitle = "x"\nplugins = ["broken.py"]\nmood = 1\n[[phase]]\nid = "a"\ntitle = "A"\n'
+        f'[[phase.step]]\ntitle = "S"\n[[phase.step.item]]\n{item}'
+    )
+    output = run("validate", str(broken)).output
+    for said in ("checklist.toml:4: mood", "sqlite.backup", "no_such_module_anywhere"):
+        assert said in output
+
+
+def test_a_gate_or_a_source_that_cannot_be_is_refused_with_its_line(tmp_path: Path) -> None:
+    broken = tmp_path / "checklist.toml"
+    broken.write_text(
+        'schema = 1\ntitle = "x"\n[metrics.htp]\nurl = "http://127.0.0.1/"\n'
+        '[[gate]]\nid = "g"\ntext = "G"\nmetric = "http.p95"\nmode = "window"\nover = "5m"\nwhen = "> 500ms"\n'
+        '[[phase]]\nid = "a"\ntitle = "A"\n[[phase.step]]\ntitle = "S"\n[[phase.step.item]]\nid = "i"\ntext = "I"\n'
+    )
+    result = run("validate", str(broken))
+    assert result.exit_code == 2
+    assert "checklist.toml:3: metrics.htp" in result.output
+    assert "checklist.toml:5: gate[0]" in result.output
+    assert "percentiles" in result.output

@@ -158,3 +158,10 @@ async def test_a_reason_that_holds_a_secret_is_redacted_before_it_is_written(eng
     text = engine.record.read_text()
     assert "sesame-open-canary" not in text
     assert "hunter2222" not in text
+
+
+async def test_a_secret_with_a_control_character_in_its_middle_is_redacted_too(engine) -> None:
+    async with engine.client() as client:
+        await client.ask(AddNote(text="it is sesame-\x1b[31mopen-\x07canary"))
+    engine.tminus("stop")
+    assert "canary" not in engine.record.read_text()

@@ -90,13 +90,9 @@ async def _fly(loaded: Loaded, registry: Registry, record: RecordFile, place: Pl
     logging.basicConfig(level=logging.INFO, handlers=[handler])
     logging.getLogger("httpx").setLevel(logging.WARNING)  # a line for each probe would bury everything else
 
-    def effect_of(check: str) -> str:
-        spec = registry.get(check)
-        return spec.effect if spec else "read"
-
     actor = Actor(name="tminus", uid=os.getuid(), origin=f"engine of {login_name(os.getuid())}")
     opening = opening_events(loaded, record, actor, t0)
-    session = Session(loaded.checklist, record, redact, effect_of)
+    session = Session(loaded.checklist, record, redact, registry.effect_of)
     artefacts = record.path.with_suffix(".files").resolve()
     checking = Checking(session, registry, targets, redact, project, artefacts)
     ended = asyncio.Event()

@@ -54,11 +54,6 @@ class Checking:
         """The items whose checks are at work."""
         return tuple(self._tasks)
 
-    def effect_of(self, check: str) -> str:
-        """ "read" or "change"."""
-        spec = self._registry.get(check)
-        return spec.effect if spec else "read"
-
     async def plan(self, item_id: str) -> Plan:
         """What the check of an item would do. Raises Refusal when it changes nothing, or cannot say."""
         item = self._item(item_id)
@@ -75,7 +70,7 @@ class Checking:
         """
         item = self._item(request.item)
         plan: Plan | None = None
-        if self.effect_of(item.check) == "change":
+        if self._registry.effect_of(item.check) == "change":
             plan = await self.plan(item.id)
             if not request.go:
                 raise Refusal(f"{item.check} changes something: look at its plan, then say go")

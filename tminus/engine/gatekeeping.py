@@ -8,10 +8,10 @@ from collections.abc import Iterable
 from datetime import UTC, datetime
 
 from metrics import gates
-from metrics.gate_model import GateRule, GateState, Phase
+from metrics.gate_model import GateState, Phase
+from metrics.rules import rule_of
 from metrics.samples import Measurement, clock, sample_of
 from state.definition import Checklist, Gate
-from state.durations import parse_duration
 from state.events import Actor, Event
 from state.run import GateRecord, RunState
 from state.settled import GateLight, settled
@@ -20,26 +20,6 @@ from tminus.engine import acts
 from tminus.engine.session import NotRecorded, Session
 
 RETRY = 1.0
-
-
-def rule_of(gate: Gate) -> GateRule:
-    """GATE as the gate engine wants it. A rule that holds back or rolls back on bad news sees only bad news;
-    one that merely holds must also see good news, so no data counts against it. Raises ValueError."""
-    op, threshold = gates.parse_condition(gate.when)
-    return GateRule(
-        id=gate.id,
-        metric=gate.metric,
-        mode=gate.mode,
-        op=op,
-        threshold=threshold,
-        over=parse_duration(gate.for_ or gate.over or "0s"),
-        count=gate.count,
-        interval=parse_duration(gate.interval),
-        min_volume=gate.min_volume,
-        clear_for=parse_duration(gate.clear_for) if gate.clear_for else -1.0,
-        no_data_after=parse_duration(gate.no_data),
-        direction="rollback" if gate.then == "rollback" else "go",
-    )
 
 
 class Gatekeeper:

@@ -13,7 +13,7 @@ from typing import Any
 import msgspec
 
 from state.definition import Checklist
-from state.events import Event
+from state.events import Event, plain
 from state.record_file import RecordFile
 from state.redact import Redactor
 from state.run import RunState
@@ -83,6 +83,8 @@ class Session:
     async def _act(self, make: Callable[[RunState, datetime], Event]) -> Event:
         async with self._lock:
             event = make(self.run, datetime.now(UTC))
+            # Cleaned first: a control character in the middle of a secret would hide it from the redactor.
+            event = plain(event)
             event = msgspec.structs.replace(
                 event,
                 reason=self.redact(event.reason),
