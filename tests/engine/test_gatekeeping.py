@@ -131,7 +131,9 @@ async def test_a_trip_latches_asks_for_a_decision_and_opens_the_rollback_only_by
         flight.pass_seconds(15, bad=5)
         assert flight.gate.state == "breaching"
         flight.pass_seconds(1, bad=5)
+        assert flight.gate.state == "breaching"  # not on disk yet, so not shown yet
         await flight.trips()
+        await asyncio.sleep(0)
         assert flight.session.view.standing.go == "ROLL BACK"
         assert "50%" in flight.session.run.gates["errors"].why
         flight.pass_seconds(120, bad=0)

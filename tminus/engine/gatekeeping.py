@@ -89,6 +89,8 @@ class Gatekeeper:
                 self._recorded[event.item] = "unarmed"
             case "gate.decided":
                 self._decide(event, now)
+            case "gate.changed":
+                pass  # it is on disk: now it may be shown
             case "mark" | "check.finished" | "run.created":
                 self.arm_what_is_due()
                 return
@@ -126,6 +128,8 @@ class Gatekeeper:
             shown = "unknown"  # a criterion of success is met only by a whole window of good data
         if state.no_data_fired and state.phase is not Phase.TRIPPED:
             shown = "unknown"
+        if state.phase is Phase.TRIPPED and record.state != "tripped":
+            shown = "breaching"  # a trip is shown once it is on disk, a moment from now
         return GateView(
             id=gate.id,
             text=gate.text,
