@@ -12,75 +12,16 @@ import re
 import struct
 import uuid
 from collections.abc import Callable
-from dataclasses import dataclass
 from datetime import UTC, date, datetime, time
 from decimal import Decimal, InvalidOperation
-from enum import StrEnum
+
+from transfer.types import Kind, Type
 
 Value = int | float | str | bytes | None
 
 
 class Unfit(ValueError):
     """A value that the target's type cannot hold unchanged; the message says why."""
-
-
-class Kind(StrEnum):
-    """The families of PostgreSQL types that share one canonical form."""
-
-    INTEGER = "integer"
-    BOOLEAN = "boolean"
-    FLOAT = "float"
-    NUMERIC = "numeric"
-    TIMESTAMP = "timestamp"
-    TIMESTAMPTZ = "timestamptz"
-    DATE = "date"
-    TIME = "time"
-    BYTES = "bytes"
-    TEXT = "text"
-    PADDED = "padded"  # text whose type compares or prints by rules of its own: char(n), citext, name
-    JSON = "json"
-    JSONB = "jsonb"
-    UUID = "uuid"
-    OTHER = "other"
-
-
-_KINDS = {
-    **dict.fromkeys(("int2", "int4", "int8", "oid"), Kind.INTEGER),
-    **dict.fromkeys(("float4", "float8"), Kind.FLOAT),
-    **dict.fromkeys(("text", "varchar"), Kind.TEXT),
-    **dict.fromkeys(("bpchar", "citext", "name"), Kind.PADDED),
-    "bool": Kind.BOOLEAN,
-    "numeric": Kind.NUMERIC,
-    "timestamp": Kind.TIMESTAMP,
-    "timestamptz": Kind.TIMESTAMPTZ,
-    "date": Kind.DATE,
-    "time": Kind.TIME,
-    "bytea": Kind.BYTES,
-    "json": Kind.JSON,
-    "jsonb": Kind.JSONB,
-    "uuid": Kind.UUID,
-}
-
-
-@dataclass(frozen=True, slots=True)
-class Type:
-    """A target column's type: its kind, its name as PostgreSQL writes it, a numeric's scale if it has one."""
-
-    kind: Kind
-    name: str
-    scale: int | None = None
-
-
-def type_of(typname: str, formatted: str, typmod: int = -1) -> Type:
-    """From pg_type.typname (of a domain: its base), format_type() and atttypmod.
-
-    A numeric's typmod is ((precision << 16) | (scale & 0x7ff)) + 4 (PostgreSQL, numeric.c).
-    """
-    kind = _KINDS.get(typname, Kind.OTHER)
-    scale = None
-    if kind is Kind.NUMERIC and typmod >= 4:
-        scale = (((typmod - 4) & 0x7FF) ^ 1024) - 1024
-    return Type(kind, formatted, scale)
 
 
 def canonical(value: Value, of: Type) -> str | None:
@@ -105,9 +46,12 @@ def _wrong(value: Value, of: Type) -> Unfit:
 
 
 def _integer(value: Value, of: Type) -> str:
-    if isinstance(value, int):
-        return str(value)
-    raise _wrong(value, of)
+    if not isinstance(value, int):
+        raise _wrong(value, of)
+    least, most = of.range
+    if not least <= value <= most:
+        raise Unfit(f"out of range for type {of.name}")
+    return str(value)
 
 
 def _boolean(value: Value, of: Type) -> str:
@@ -126,13 +70,21 @@ def float_text(x: float) -> str:
 
 
 def _double(value: Value, of: Type) -> float:
-    if isinstance(value, float):
-        return value
-    if isinstance(value, int):
-        if int(float(value)) == value:
-            return float(value)
+    if not isinstance(value, int | float):
+        raise _wrong(value, of)
+    number = float(value)
+    if isinstance(value, int) and int(number) != value:
         raise Unfit("an integer that a double cannot hold exactly")
-    raise _wrong(value, of)
+    if of.size == 4 and _as_float4(number) != number:
+        raise Unfit(f"more digits than {of.name} keeps")
+    return number
+
+
+def _as_float4(number: float) -> float | None:
+    try:
+        return float(struct.unpack("f", struct.pack("f", number))[0])
+    except OverflowError:
+        return None
 
 
 def _float(value: Value, of: Type) -> str:
@@ -162,6 +114,8 @@ _DECIMAL = re.compile(r"[+-]?(\d+(\.\d*)?|\.\d+)([eE][+-]?\d{1,4})?")
 def _numeric(value: Value, of: Type) -> str:
     if isinstance(value, float):
         if math.isinf(value):
+            if of.precision is not None:
+                raise Unfit(f"an infinity in a column of type {of.name}")
             return float_text(value)
         text = _plain(Decimal(repr(value)))
     elif isinstance(value, int):
@@ -173,14 +127,22 @@ def _numeric(value: Value, of: Type) -> str:
             raise _wrong(value, of) from None
     else:
         raise _wrong(value, of)
-    if of.scale is not None and of.scale >= 0 and len(text.partition(".")[2]) > of.scale:
+    whole, _, decimals = text.lstrip("-").partition(".")
+    if of.scale is not None and len(decimals) > of.scale:
         raise Unfit(f"more decimals than {of.name} keeps; it would be rounded")
+    if of.precision is not None and of.scale is not None and len(whole.lstrip("0")) > of.precision - of.scale:
+        raise Unfit(f"out of range for type {of.name}")
     return text
 
 
+def _keeps_fraction(text: str, of: Type) -> None:
+    kept = 6 if of.scale is None else of.scale
+    if re.search(rf"\.\d{{{kept}}}\d*[1-9]", text):
+        raise Unfit(f"finer than {of.name} keeps; it would be rounded")
+
+
 def _moment(text: str, of: Type) -> datetime:
-    if re.search(r"\.\d{7,}", text):
-        raise Unfit("finer than a microsecond")
+    _keeps_fraction(text, of)
     try:
         return datetime.fromisoformat(text)
     except ValueError:
@@ -220,8 +182,9 @@ def _date(value: Value, of: Type) -> str:
 
 
 def _time(value: Value, of: Type) -> str:
-    if not isinstance(value, str) or re.search(r"\.\d{7,}", value):
+    if not isinstance(value, str):
         raise _wrong(value, of)
+    _keeps_fraction(value, of)
     try:
         moment = time.fromisoformat(value)
     except ValueError:
@@ -238,14 +201,34 @@ def _bytes(value: Value, of: Type) -> str:
 
 
 def _text(value: Value, of: Type) -> str:
-    if isinstance(value, str):
-        return value
-    raise _wrong(value, of)
+    if not isinstance(value, str):
+        raise _wrong(value, of)
+    _storable(value)
+    if of.length is not None and len(value) > of.length:
+        raise Unfit(f"{len(value)} characters, too long for type {of.name}")
+    if of.name.startswith("character(") and value.endswith(" "):
+        raise Unfit(f"blanks at the end, which {of.name} does not keep")
+    return value
+
+
+def _storable(text: str) -> None:
+    """Of all texts PostgreSQL refuses two: with a NUL, and what is no UTF-8 (here: surrogates that stand for it)."""
+    if "\0" in text:
+        raise Unfit("a NUL character, which PostgreSQL cannot store in a text")
+    if any("\ud800" <= ch <= "\udfff" for ch in text):
+        raise Unfit("not valid UTF-8")
 
 
 def _json(value: Value, of: Type) -> str:
     """Text as it stands: json keeps blanks and key order. SQLite stores a bare number as a number."""
+    text = _json_text(value, of)
+    _parsed(text)
+    return text
+
+
+def _json_text(value: Value, of: Type) -> str:
     if isinstance(value, str):
+        _storable(value)
         return value
     if isinstance(value, int):
         return str(value)
@@ -254,12 +237,23 @@ def _json(value: Value, of: Type) -> str:
     raise _wrong(value, of)
 
 
+def _parsed(text: str) -> object:
+    try:
+        return json.loads(text, parse_float=Decimal, parse_int=Decimal, parse_constant=_no_constant)
+    except (json.JSONDecodeError, RecursionError, InvalidOperation):
+        raise Unfit("not JSON") from None
+
+
 def _jsonb(value: Value, of: Type) -> str:
     """As jsonb prints: keys by byte length, then bytes; the last of equal keys wins; numbers are numerics."""
     try:
-        return _jsonb_text(json.loads(_json(value, of), parse_float=Decimal, parse_constant=_no_constant))
-    except (json.JSONDecodeError, RecursionError, InvalidOperation):
-        raise Unfit("not JSON") from None
+        text = _jsonb_text(_parsed(_json_text(value, of)))
+        text.encode()
+    except (RecursionError, UnicodeEncodeError):
+        raise Unfit("JSON that jsonb does not take") from None
+    if "\\u0000" in text:
+        raise Unfit("JSON with a NUL character, which jsonb does not take")
+    return text
 
 
 def _no_constant(name: str) -> None:
@@ -296,6 +290,7 @@ def _uuid(value: Value, of: Type) -> str:
 
 def _other(value: Value, of: Type) -> str:
     if isinstance(value, str):
+        _storable(value)
         return value
     if isinstance(value, int):
         return str(value)

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from transfer.canonical import Type, type_of
 from transfer.postgres import Cursor
+from transfer.types import Type, type_of
 
 
 @dataclass(frozen=True, slots=True)

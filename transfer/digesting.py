@@ -19,13 +19,13 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import IO, Any
 
-from transfer.canonical import Kind, Type
 from transfer.errors import CouldNotLook, TransferError
 from transfer.expressions import install
 from transfer.pairing import ColumnPair, TablePair
 from transfer.progress import Watch
 from transfer.rows import copy_text, is_utf8, key_order, select
 from transfer.sqlite import reading
+from transfer.types import Kind, Type
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,7 +98,7 @@ def _pair(of: dict[str, Any]) -> TablePair:
 
 def _column(of: dict[str, Any]) -> ColumnPair:
     t = of["type"]
-    return ColumnPair(of["source"], of["target"], Type(Kind(t["kind"]), t["name"], t["scale"]), of["generated"])
+    return ColumnPair(of["source"], of["target"], Type(**t | {"kind": Kind(t["kind"])}), of["generated"])
 
 
 def main() -> int:

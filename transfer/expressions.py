@@ -11,10 +11,12 @@ import secrets
 import sqlite3
 import string
 from collections.abc import Callable
+from dataclasses import asdict
 from functools import partial
 
-from transfer.canonical import Kind, Type, Unfit, Value, canonical, sendable
+from transfer.canonical import Unfit, Value, canonical, sendable
 from transfer.sqlite import quoted
+from transfer.types import Kind, Type
 
 # A NULL inside a row of bytes; drawn anew in each process, so that no data can hold it.
 NULL = b"\x1d" + "".join(secrets.choice(string.ascii_letters) for _ in range(9)).encode()
@@ -44,7 +46,7 @@ def on_sqlite(column: str, of: Type, *, sending: bool = False) -> str:
     """SQL for the canonical text of a column (a plain name), or the text to send; NULL as the bytes NULL."""
     function = "tminus_sendable" if sending else "tminus_canonical"
     c = quoted(column)
-    encoded = json.dumps([of.kind, of.name, of.scale]).replace("'", "''")
+    encoded = json.dumps(asdict(of)).replace("'", "''")
     return (
         f"CASE WHEN {c} IS NULL THEN '{NULL.decode()}' {_FAST.get(of.kind, '').format(c=c)}"
         f" ELSE {function}({c}, '{encoded}') END"
@@ -98,8 +100,8 @@ def install(con: sqlite3.Connection, *, unfit: Callable[[Value, Unfit], str] | N
     def apply(form: Callable[[Value, Type], str | None], value: Value, encoded: str) -> str | None:
         of = types.get(encoded)
         if of is None:
-            kind, name, scale = json.loads(encoded)
-            of = types[encoded] = Type(Kind(kind), name, scale)
+            given = json.loads(encoded)
+            of = types[encoded] = Type(**given | {"kind": Kind(given["kind"])})
         try:
             return form(value, of)
         except Unfit as e:

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Protocol, TypeVar
 
 from transfer import catalog, sqlite
-from transfer.canonical import Type
+from transfer.types import Type
 
 LEFT_ALONE = frozenset({"alembic_version"})
 

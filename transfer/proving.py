@@ -7,7 +7,7 @@ import sqlite3
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from transfer.canonical import Kind, Type, Unfit, Value, readable
+from transfer.canonical import Unfit, Value, readable
 from transfer.digesting import Digest
 from transfer.expressions import ALIAS, NULL, install, on_postgres, postgres_order
 from transfer.pairing import TablePair
@@ -15,6 +15,7 @@ from transfer.postgres import Connection, Cursor
 from transfer.progress import Pace, Watch
 from transfer.rows import is_utf8, key_order, select
 from transfer.sqlite import quoted
+from transfer.types import Kind, Type
 
 SHOWN = 80
 

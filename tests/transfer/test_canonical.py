@@ -12,12 +12,13 @@ import pytest
 from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
-from transfer.canonical import Type, Unfit, canonical, readable, sendable, type_of
+from transfer.canonical import Unfit, canonical, readable, sendable
 from transfer.comparing import compare
 from transfer.copying import copy
 from transfer.errors import Refused
 from transfer.expressions import NULL, install, on_sqlite
 from transfer.rows import encode
+from transfer.types import Type, type_of
 
 Run = Callable[..., list[tuple[Any, ...]]]
 
