@@ -18,6 +18,13 @@ from decimal import Decimal, InvalidOperation
 from transfer.types import Kind, Type
 
 Value = int | float | str | bytes | None
+# As sqlite3 gives it with `text_factory = bytearray`, which tells a text from a blob and decodes nothing.
+Stored = int | float | bytearray | bytes | None
+
+
+def value_of(stored: Stored) -> Value:
+    """Bytes of a text that are no UTF-8 become surrogates, so that nothing is lost and everything is seen."""
+    return stored.decode("utf-8", "surrogateescape") if isinstance(stored, bytearray) else stored
 
 
 class Unfit(ValueError):
@@ -75,12 +82,12 @@ def _double(value: Value, of: Type) -> float:
     number = float(value)
     if isinstance(value, int) and int(number) != value:
         raise Unfit("an integer that a double cannot hold exactly")
-    if of.size == 4 and _as_float4(number) != number:
+    if of.size == 4 and as_float4(number) != number:
         raise Unfit(f"more digits than {of.name} keeps")
     return number
 
 
-def _as_float4(number: float) -> float | None:
+def as_float4(number: float) -> float | None:
     try:
         return float(struct.unpack("f", struct.pack("f", number))[0])
     except OverflowError:

@@ -11,13 +11,17 @@ from pathlib import Path
 
 from transfer import catalog, pairing, sequencing
 from transfer import sqlite as lite
-from transfer.digesting import Digest, digesting
+from transfer.differing import Difference, differences
+from transfer.digesting import digesting, parts_of
+from transfer.digests import Digest, Part, together
 from transfer.errors import CouldNotLook
 from transfer.expressions import install
 from transfer.pairing import Finding, TablePair
 from transfer.postgres import Connection, Cursor, cancelling, connect, speaking_of
 from transfer.progress import Progress, Watch
-from transfer.proving import Difference, differences, postgres_digest
+from transfer.proving import postgres_digest
+from transfer.rules import NONE, Rules
+from transfer.ruling import ruled
 from transfer.sequencing import SequenceState
 from transfer.sqlite import quoted
 
@@ -65,9 +69,11 @@ def compare(
     progress: Callable[[Progress], None] | None = None,
     cancelled: Callable[[], bool] | None = None,
     limit: int = 10,
+    rules: Rules = NONE,
 ) -> Comparison:
     """Compares a settled SQLite file (a backup) with a database; at most LIMIT differences named a table.
 
+    RULES are those that the copy was made with: what they changed or left out is expected to be so.
     Writes nothing. Raises CouldNotLook, Refused (the file is in use, no permission), Cancelled.
     """
     started, watch = time.monotonic(), Watch(progress, cancelled)
@@ -76,21 +82,15 @@ def compare(
         try:
             conn.set_session(isolation_level="REPEATABLE READ", readonly=True)
             with speaking_of(database_url, conn), cancelling(conn, cancelled), conn.cursor() as cur:
-                pairs, findings = paired(con, cur)
-                with digesting(sqlite, pairs) as pending:
-                    theirs = [postgres_digest(cur, p, watch) for p in pairs]
-                    ours = pending.result(watch)
-                return judge(
-                    con,
-                    conn,
-                    pairs,
-                    ours,
-                    theirs,
-                    findings=findings,
-                    watch=watch,
-                    limit=limit,
-                    started=started,
-                )
+                pairs, findings = paired(con, cur, rules)
+                totals = [lite.count(con, p.source) for p in pairs]
+                parts = parts_of(con, pairs, totals)
+                with digesting(sqlite, pairs, parts) as sharing:
+                    theirs = [postgres_digest(cur, pairs[x.place], x, watch, totals[x.place]) for x in parts]
+                    ours = sharing.finish(con, pairs, watch)
+                proofs = Proofs(parts, ours, tuple(theirs))
+                found = Sides(con, conn, pairs, findings, rules.private)
+                return judge(found, proofs, watch=watch, limit=limit, started=started)
         finally:
             conn.close()
 
@@ -99,52 +99,80 @@ def compare(
 def source(path: Path) -> Iterator[sqlite3.Connection]:
     """A settled file with text as bytes and the canonical form at hand."""
     with lite.reading(path, settled=True) as con:
-        con.text_factory = bytes
+        con.text_factory = bytearray
         install(con)
         yield con
 
 
-def paired(con: sqlite3.Connection, cur: Cursor) -> tuple[tuple[TablePair, ...], tuple[Finding, ...]]:
-    return pairing.pair(lite.tables(con), lite.virtual_tables(con), catalog.tables(cur))
+def paired(
+    con: sqlite3.Connection, cur: Cursor, rules: Rules = NONE
+) -> tuple[tuple[TablePair, ...], tuple[Finding, ...]]:
+    """What goes where, by which rules, and all that stands on one side only."""
+    pairs, findings = pairing.pair(lite.tables(con), lite.virtual_tables(con), catalog.tables(cur))
+    return ruled(pairs, findings, rules, con)
 
 
-def judge(
-    con: sqlite3.Connection,
-    conn: Connection,
-    pairs: Sequence[TablePair],
-    ours: Sequence[Digest],
-    theirs: Sequence[Digest],
-    *,
-    findings: tuple[Finding, ...],
-    watch: Watch,
-    limit: int,
-    started: float,
-) -> Comparison:
+@dataclass(frozen=True, slots=True)
+class Sides:
+    """Both databases, what goes where, and the columns whose values are not shown."""
+
+    con: sqlite3.Connection
+    conn: Connection
+    pairs: tuple[TablePair, ...]
+    findings: tuple[Finding, ...]
+    private: frozenset[str] = frozenset()
+
+
+@dataclass(frozen=True, slots=True)
+class Proofs:
+    """The digests of PARTS on both sides, in the same order."""
+
+    parts: tuple[Part, ...]
+    ours: tuple[Digest, ...]
+    theirs: tuple[Digest, ...]
+
+    def of(self, place: int) -> tuple[Digest, Digest, list[Part]]:
+        """The table at PLACE as a whole on both sides, and its parts that differ."""
+        here = [i for i, part in enumerate(self.parts) if part.place == place]
+        differ = [self.parts[i] for i in here if self.ours[i].sha256 is None or self.ours[i] != self.theirs[i]]
+        return together([self.ours[i] for i in here]), together([self.theirs[i] for i in here]), differ
+
+
+def judge(sides: Sides, proofs: Proofs, *, watch: Watch, limit: int, started: float) -> Comparison:
     """What the digests of both sides, the sequences and the foreign keys together say."""
-    if not len(pairs) == len(ours) == len(theirs):
+    if not len(proofs.parts) == len(proofs.ours) == len(proofs.theirs) or {p.place for p in proofs.parts} != set(
+        range(len(sides.pairs))
+    ):
         raise CouldNotLook("Not every table was read on both sides.")
     tables: list[TableComparison] = []
     found: list[Difference] = []
-    for pair, a, b in zip(pairs, ours, theirs, strict=True):
-        same = a.sha256 is not None and a == b
-        rows = a.rows if a.sha256 is not None else lite.count(con, pair.source)
-        tables.append(TableComparison(pair.target, rows, b.rows, a.sha256, b.sha256, same))
-        if not same:
+    for place, pair in enumerate(sides.pairs):
+        a, b, differ = proofs.of(place)
+        rows = a.rows if a.sha256 is not None else lite.count(sides.con, pair.source)
+        tables.append(TableComparison(pair.target, rows, b.rows, a.sha256, b.sha256, not differ))
+        named = 0
+        for part in differ:
+            if named >= limit:
+                break
             watch.tell("search", pair.target, 0, rows, "rows")
-            found += differences(con, conn, pair, watch, limit)
-    with conn.cursor() as cur:
-        sequences = sequencing.look(cur, pairs)
-        foreign = foreign_keys(cur, pairs)
+            of_part = differences(
+                sides.con, sides.conn, pair, part, watch, limit=limit - named, private=sides.private
+            )
+            named += len(of_part)
+            found += of_part
+    with sides.conn.cursor() as cur:
+        sequences = sequencing.look(cur, sides.pairs)
+        foreign = foreign_keys(cur, sides.pairs)
     equal = (
         bool(tables)
         and not found
         and all(t.equal for t in tables)
         and all(s.ok for s in sequences)
         and all(f.ok for f in foreign)
-        and not any(f.blocks for f in findings)
+        and not any(f.blocks for f in sides.findings)
     )
     seconds = time.monotonic() - started
-    return Comparison(equal, tuple(tables), sequences, foreign, tuple(found), findings, seconds)
+    return Comparison(equal, tuple(tables), sequences, foreign, tuple(found), sides.findings, seconds)
 
 
 _FOREIGN_KEYS = """

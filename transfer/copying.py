@@ -4,48 +4,46 @@ from __future__ import annotations
 
 import sqlite3
 import time
+from collections import Counter
 from collections.abc import Callable, Collection, Iterator, Sequence
-from contextlib import suppress
-from dataclasses import dataclass, replace
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass
 from pathlib import Path
 
 import psycopg2
 
-from transfer import constraints, refusing, sequencing
+from transfer import constraints, sequencing
 from transfer import sqlite as lite
-from transfer.comparing import Comparison, judge, paired, source
-from transfer.digesting import digesting
+from transfer.comparing import Comparison, Proofs, Sides, judge, paired, source
+from transfer.digesting import digesting, parts_of
 from transfer.errors import CouldNotLook, Refused
-from transfer.pairing import ColumnPair, Finding, TablePair
+from transfer.loading import TableCopy, load
+from transfer.pairing import Finding, TablePair
 from transfer.postgres import Connection, Cursor, cancelling, connect, describe_url, speaking_of
-from transfer.progress import Pace, Progress, Watch
+from transfer.progress import Progress, Watch
 from transfer.proving import postgres_digest, target_name
-from transfer.rows import copy_text, select
+from transfer.rules import NONE, NULL_ORPHAN, Rules
+from transfer.ruling import RuleUse, nulled, write_rejects
 from transfer.sequencing import SequenceState
-from transfer.sqlite import quoted
 
 # Below this, taking keys and indexes down and putting them back costs more than keeping them up.
 BIG = 10_000
 
 
 @dataclass(frozen=True, slots=True)
-class TableCopy:
-    """ROWS sent and stored, BYTES of COPY text, SECONDS of sending."""
-
-    table: str
-    rows: int
-    bytes: int
-    seconds: float
-
-
-@dataclass(frozen=True, slots=True)
 class CopyReport:
-    """A copy that was proven and, unless DRY_RUN, committed. SECONDS is all of it, ROWS_PER_SECOND too."""
+    """A copy that was proven and, unless DRY_RUN, committed. SECONDS is all of it, ROWS_PER_SECOND too.
+
+    ROWS of SQLite = those copied (ROWS) + REJECTED, which are in the file REJECTS. RULES: what rules changed.
+    """
 
     target: str
     dry_run: bool
     tables: tuple[TableCopy, ...]
     rows: int
+    rejected: int
+    rejects: Path | None
+    rules: tuple[RuleUse, ...]
     bytes: int
     seconds: float
     rows_per_second: float
@@ -53,6 +51,20 @@ class CopyReport:
     sequences: tuple[SequenceState, ...]
     proof: Comparison
     findings: tuple[Finding, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class _Job:
+    """What was asked for."""
+
+    sqlite: Path
+    target: str
+    dry_run: bool
+    allow_rows_in: Collection[str]
+    rules: Rules
+    rejects: Path | None
+    create_schema: bool
+    started: float
 
 
 def copy(
@@ -63,29 +75,33 @@ def copy(
     cancelled: Callable[[], bool] | None = None,
     dry_run: bool = False,
     allow_rows_in: Collection[str] = (),
+    rules: Rules = NONE,
+    rejects: Path | None = None,
+    create_schema: bool = False,
 ) -> CopyReport:
     """Copies a settled SQLite file into an empty schema: load, keys, sequences, proof, commit; or nothing.
 
     Tables named in ALLOW_ROWS_IN may hold rows; these are replaced. DRY_RUN does all of it and takes it back.
+    RULES say what becomes of values that do not fit; rows that they leave out are written to the file REJECTS.
+    CREATE_SCHEMA makes the tables first, as the file's own schema says.
     Raises Refused (schemas differ, target not empty, a value does not fit, the proof failed), CouldNotLook,
     Cancelled; after any of these the target is as it was, except when the server died during COMMIT, which
     is said.
     """
-    started, watch = time.monotonic(), Watch(progress, cancelled)
+    watch = Watch(progress, cancelled)
+    target = describe_url(database_url)
+    job = _Job(sqlite, target, dry_run, allow_rows_in, rules, rejects, create_schema, time.monotonic())
     with source(sqlite) as con:
         conn = connect(database_url)
         try:
-            with speaking_of(database_url, conn):
+            with speaking_of(database_url, conn), _removed_on_failure(rejects):
                 with cancelling(conn, cancelled), conn.cursor() as cur:
-                    report = _transfer(
-                        sqlite, con, conn, cur, watch=watch, started=started, allow_rows_in=allow_rows_in
-                    )
-                    report = replace(report, target=describe_url(database_url), dry_run=dry_run)
+                    report = _transfer(job, con, conn, cur, watch)
                 watch.go_on()
                 if dry_run:
                     conn.rollback()
                 else:
-                    _commit(conn, database_url)
+                    _commit(conn, target)
                 return report
         finally:
             with suppress(psycopg2.Error):
@@ -93,65 +109,83 @@ def copy(
             conn.close()
 
 
-def _commit(conn: Connection, database_url: str) -> None:
+def _commit(conn: Connection, target: str) -> None:
     try:
         conn.commit()
     except psycopg2.OperationalError:
         raise CouldNotLook(
-            f"{describe_url(database_url)}: the connection broke during COMMIT, so the copy is either"
-            " wholly there or not at all. Compare to find out which."
+            f"{target}: the connection broke during COMMIT, so the copy is either wholly there or not at all."
+            " Compare to find out which."
         ) from None
 
 
-def _transfer(
-    path: Path,
-    con: sqlite3.Connection,
-    conn: Connection,
-    cur: Cursor,
-    *,
-    watch: Watch,
-    started: float,
-    allow_rows_in: Collection[str],
-) -> CopyReport:
+@contextmanager
+def _removed_on_failure(rejects: Path | None) -> Iterator[None]:
+    """A list of rows left out by a copy that never was would mislead."""
+    existed = rejects is not None and rejects.exists()
+    try:
+        yield
+    except CouldNotLook:
+        raise  # perhaps during COMMIT: then the copy may be there
+    except BaseException:
+        if rejects is not None and not existed:
+            rejects.unlink(missing_ok=True)
+        raise
+
+
+def _transfer(job: _Job, con: sqlite3.Connection, conn: Connection, cur: Cursor, watch: Watch) -> CopyReport:
     """Everything inside the transaction; neither commits nor rolls back."""
     clock = _Stages()
-    pairs, findings = paired(con, cur)
+    made = _create(con, cur) if job.create_schema else ()
+    pairs, findings = paired(con, cur, job.rules)
+    findings = (*made, *findings)
     _check_schemas(pairs, findings)
     names = ", ".join(target_name(p) for p in pairs)
     cur.execute(f"LOCK TABLE {names} IN ACCESS EXCLUSIVE MODE")
-    _check_empty(cur, pairs, allow_rows_in)
-    totals = {p.source: lite.count(con, p.source) for p in pairs}
+    _check_empty(cur, pairs, job.allow_rows_in)
+    totals = [lite.count(con, p.source) for p in pairs]
+    used: Counter[tuple[str, str]] = Counter()
+    rejected = _reject(job, con, pairs, used)
+    parts = parts_of(con, pairs, totals)
     oids = [p.oid for p in pairs]
     before = constraints.definitions(cur, oids)
-    down = constraints.to_take_down(before, {p.oid for p in pairs if totals[p.source] > BIG})
+    big = {p.oid for p, total in zip(pairs, totals, strict=True) if total > BIG}
+    down = constraints.to_take_down(before, big)
     constraints.take_down(cur, down)
     cur.execute(f"TRUNCATE {names}")
     clock.next("prepare")
 
-    copied = tuple(_load(con, cur, p, watch, totals[p.source]) for p in pairs)
+    copied = tuple(
+        load(con, cur, p, watch, total=total, rejected=rejected[p.target], used=used)
+        for p, total in zip(pairs, totals, strict=True)
+    )
     clock.next("copy")
 
-    with digesting(path, pairs) as pending:
+    with digesting(job.sqlite, pairs, parts) as sharing:
         for done, d in enumerate(sorted(down, key=lambda d: d.type == "f")):
             watch.tell("index", d.table, done, len(down), "definitions")
             _put_back(cur, d)
         constraints.check_same(before, constraints.definitions(cur, oids))
         cur.execute(f"ANALYZE {names}")
         clock.next("index")
-        theirs = [postgres_digest(cur, p, watch, totals[p.source]) for p in pairs]
-        ours = pending.result(watch)
+        theirs = tuple(postgres_digest(cur, pairs[x.place], x, watch, totals[x.place]) for x in parts)
+        ours = sharing.finish(con, pairs, watch)
     sequences = sequencing.set_all(cur, pairs, lite.sequences(con))
-    proof = judge(con, conn, pairs, ours, theirs, findings=findings, watch=watch, limit=10, started=clock.at)
+    sides = Sides(con, conn, pairs, findings, job.rules.private)
+    proof = judge(sides, Proofs(parts, ours, theirs), watch=watch, limit=10, started=clock.at)
     if not proof.equal or not all(s.ok for s in sequences):
         raise Refused(_disproof(proof))
     clock.next("prove")
 
-    rows, seconds = sum(t.rows for t in copied), time.monotonic() - started
+    rows, seconds = sum(t.rows for t in copied), time.monotonic() - job.started
     return CopyReport(
-        target="",
-        dry_run=False,
+        target=job.target,
+        dry_run=job.dry_run,
         tables=copied,
         rows=rows,
+        rejected=sum(rejected.values()),
+        rejects=job.rejects if rejected else None,
+        rules=tuple(RuleUse(column, rule, n) for (column, rule), n in sorted(used.items())),
         bytes=sum(t.bytes for t in copied),
         seconds=seconds,
         rows_per_second=rows / seconds if seconds else 0.0,
@@ -160,6 +194,33 @@ def _transfer(
         proof=proof,
         findings=findings,
     )
+
+
+def _create(con: sqlite3.Connection, cur: Cursor) -> tuple[Finding, ...]:
+    from transfer.schema import create
+
+    con.text_factory = str
+    try:
+        return create(con, cur)
+    finally:
+        con.text_factory = bytearray
+
+
+def _reject(
+    job: _Job, con: sqlite3.Connection, pairs: Sequence[TablePair], used: Counter[tuple[str, str]]
+) -> Counter[str]:
+    """Rows left out by rules, by table, each of them on disk in the reject file before anything is copied."""
+    for pair in pairs:
+        for column in pair.columns:
+            if column.orphaned:
+                used[f"{pair.target}.{column.target}", NULL_ORPHAN] += nulled(con, pair, column)
+    if not any(p.keep for p in pairs):
+        return Counter()
+    rejected: Counter[str] = Counter()
+    for reject in write_rejects(job.rejects, con, pairs):
+        rejected[reject.table] += 1
+        used[f"{reject.table}.{reject.column}", reject.rule] += 1
+    return rejected
 
 
 class _Stages:
@@ -199,54 +260,6 @@ def _check_empty(cur: Cursor, pairs: Sequence[TablePair], allowed: Collection[st
             f"The target is not empty: {', '.join(full)} hold rows. Nothing was copied. Use an empty schema,"
             " or name the tables whose rows may be replaced."
         )
-
-
-class _Reader:
-    """What COPY reads: chunks of COPY text, counted. Keeps what went wrong; the driver would flatten it."""
-
-    def readline(self, size: int = -1, /) -> bytes:  # asked for by the type of copy_expert(), never called by it
-        raise NotImplementedError
-
-    def __init__(self, chunks: Iterator[tuple[int, bytes]], watch: Watch, table: str, total: int) -> None:
-        self.rows = self.bytes = 0
-        self.failure: BaseException | None = None
-        self._chunks, self._watch, self._table, self._total = chunks, watch, table, total
-        self._pace = Pace()
-
-    def read(self, size: int = -1, /) -> bytes:
-        try:
-            if self._pace.due():
-                self._watch.tell("copy", self._table, self.rows, self._total, "rows")
-            rows, chunk = next(self._chunks, (0, b""))
-        except BaseException as e:
-            self.failure = e
-            raise
-        self.rows += rows
-        self.bytes += len(chunk)
-        return chunk
-
-
-def _load(con: sqlite3.Connection, cur: Cursor, pair: TablePair, watch: Watch, total: int) -> TableCopy:
-    started = time.monotonic()
-    sent: list[ColumnPair] = [c for c in pair.columns if not c.generated]
-    reader = _Reader(copy_text(con, select(pair, sent, sending=True)), watch, pair.target, total)
-    names = ", ".join(quoted(c.target) for c in sent)
-    try:
-        cur.copy_expert(f"COPY {target_name(pair)} ({names}) FROM STDIN (FREEZE)", reader)
-    except Exception as e:
-        if isinstance(reader.failure, sqlite3.OperationalError) and "user-defined" in str(reader.failure):
-            raise refusing.unfit(con, pair, sent) from None
-        if reader.failure is not None:
-            raise reader.failure from None
-        if isinstance(e, psycopg2.DataError | psycopg2.IntegrityError):
-            raise refusing.refused_by_server(con, pair, sent, e) from None
-        raise
-    if not cur.rowcount == reader.rows == total:
-        raise Refused(
-            f"{pair.target}: {total} rows in SQLite, {reader.rows} sent, {cur.rowcount} stored. Nothing kept."
-        )
-    watch.tell("copy", pair.target, total, total, "rows")
-    return TableCopy(pair.target, reader.rows, reader.bytes, time.monotonic() - started)
 
 
 def _put_back(cur: Cursor, d: constraints.Definition) -> None:

@@ -1,114 +1,159 @@
-"""SQLite's side of a proof: sha256 of each table's canonical COPY text, read in a process of its own.
+"""SQLite's side of a proof, shared between this process and a second one.
 
-A second process reads the file again, so that the proof does not rest on the bytes the copy happened to send,
-and works beside the server instead of after it. Run as `python -m transfer.digesting`, job on stdin.
+A second process reads the file again, so that the proof does not rest on the bytes the copy happened to send, and
+works beside the server instead of after it. What it has not begun when PostgreSQL's side is done, this process
+takes over from the end. Run as `python -m transfer.digesting`: the job in its first line, then a part a line.
 """
 
 from __future__ import annotations
 
-import hashlib
 import json
 import os
 import sqlite3
 import subprocess
 import sys
 import tempfile
+import threading
+from collections import deque
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
-from dataclasses import asdict, dataclass
+from contextlib import contextmanager, suppress
+from dataclasses import asdict
 from pathlib import Path
 from typing import IO, Any
 
+from transfer.canonical import Unfit
+from transfer.digests import Digest, Part, hasher_of, ordered_by, split
 from transfer.errors import CouldNotLook, TransferError
-from transfer.expressions import install
+from transfer.expressions import ALIAS, install
 from transfer.pairing import ColumnPair, TablePair
 from transfer.progress import Watch
-from transfer.rows import copy_text, is_utf8, key_order, select
-from transfer.sqlite import reading
+from transfer.rows import copy_text, select
+from transfer.sqlite import quoted, reading
 from transfer.types import Kind, Type
 
-
-@dataclass(frozen=True, slots=True)
-class Digest:
-    """ROWS and sha256 of the canonical text; SHA256 is None when a value fits no canonical form."""
-
-    rows: int
-    sha256: str | None
+_CHUNK_BYTES = 96_000
 
 
-def digest(con: sqlite3.Connection, pair: TablePair) -> Digest:
-    """Reads the whole table, in key order. CON as comparing.source() gives it."""
-    hasher, rows = hashlib.sha256(), 0
+def parts_of(con: sqlite3.Connection, pairs: Sequence[TablePair], rows: Sequence[int]) -> tuple[Part, ...]:
+    """The parts of every table, in the order of PAIRS; ROWS of each as counted."""
+    parts: list[Part] = []
+    for place, (pair, n) in enumerate(zip(pairs, rows, strict=True)):
+        low = high = None
+        if len(key := ordered_by(pair)) == 1:
+            name = quoted(key[0].source)
+            low, high = con.execute(f"SELECT min({name}), max({name}) FROM {quoted(pair.source)}").fetchone()  # noqa: S608
+        numbers = isinstance(low, int) and isinstance(high, int)
+        parts += split(place, pair, n, low, high) if numbers else [Part(place)]
+    return tuple(parts)
+
+
+def digest(con: sqlite3.Connection, pair: TablePair, part: Part) -> Digest:
+    """Reads a part in the order of its key. CON as comparing.source() gives it."""
+    hasher, rows = hasher_of(pair), 0
+    keys = [f"{ALIAS}.{quoted(c.source)}" for c in ordered_by(pair)]
+    sql = select(
+        pair,
+        pair.columns,
+        where=part.where(keys[0]) if keys else "",
+        order="ORDER BY " + ", ".join(keys) if keys else "",
+    )
     try:
-        for n, chunk in copy_text(con, select(pair, pair.columns, key_order(pair, utf8=is_utf8(con)))):
+        for n, chunk in copy_text(con, sql, pair.columns, sending=False, chunk_bytes=_CHUNK_BYTES):
             rows += n
             hasher.update(chunk)
-    except sqlite3.OperationalError as e:
-        if "user-defined function" not in str(e):
-            raise
+    except Unfit:
         return Digest(0, None)
     return Digest(rows, hasher.hexdigest())
 
 
-class Pending:
-    """Digests that are being made elsewhere."""
+class Sharing:
+    """Parts that two processes are at work on."""
 
-    def __init__(self, process: subprocess.Popen[bytes], errors: IO[bytes]) -> None:
-        self._process = process
-        self._errors = errors
+    def __init__(self, process: subprocess.Popen[bytes], errors: IO[bytes], parts: Sequence[Part]) -> None:
+        self._process, self._errors = process, errors
+        self._parts = parts
+        self._left = deque(range(len(parts)))
+        self._done: dict[int, Digest] = {}
+        self._feeder = threading.Thread(target=self._feed, name="transfer-digests", daemon=True)
+        self._feeder.start()
 
-    def result(self, watch: Watch) -> tuple[Digest, ...]:
-        """Waits for them, in the order of the pairs. Raises CouldNotLook when the reading failed."""
+    def _feed(self) -> None:
+        """Hands the other process a part at a time, from the front."""
+        to, back = self._process.stdin, self._process.stdout
+        assert to is not None and back is not None
+        with suppress(OSError, ValueError):  # it is gone: told by finish()
+            while True:
+                try:
+                    i = self._left.popleft()
+                except IndexError:
+                    return
+                to.write(json.dumps(asdict(self._parts[i])).encode() + b"\n")
+                to.flush()
+                self._done[i] = Digest(**json.loads(back.readline()))
+
+    def finish(self, con: sqlite3.Connection, pairs: Sequence[TablePair], watch: Watch) -> tuple[Digest, ...]:
+        """Helps from the end until all are done; in the order of the parts. Raises CouldNotLook."""
         while True:
-            watch.go_on()
             try:
-                out, _ = self._process.communicate(timeout=0.1)
+                i = self._left.pop()
+            except IndexError:
                 break
-            except subprocess.TimeoutExpired:
-                continue
-        if self._process.returncode:
+            pair = pairs[self._parts[i].place]
+            watch.tell("prove", pair.target, len(self._done), len(self._parts), "parts of SQLite")
+            self._done[i] = digest(con, pair, self._parts[i])
+        while self._feeder.is_alive():
+            watch.go_on()
+            self._feeder.join(0.1)
+        if len(self._done) != len(self._parts):
             self._errors.seek(0)
             said = self._errors.read().decode(errors="replace").strip().splitlines()
             raise CouldNotLook(f"The SQLite file could not be read again: {said[-1] if said else 'no reason'}")
-        return tuple(Digest(**json.loads(line)) for line in out.splitlines())
+        return tuple(self._done[i] for i in range(len(self._parts)))
 
 
 @contextmanager
-def digesting(path: Path, pairs: Sequence[TablePair]) -> Iterator[Pending]:
-    """Digests of PAIRS from the file at PATH, begun at once; stopped when the block ends early."""
+def digesting(path: Path, pairs: Sequence[TablePair], parts: Sequence[Part]) -> Iterator[Sharing]:
+    """Digests of PARTS of PAIRS from the file at PATH, begun at once; stopped when the block ends early."""
     root = str(Path(__file__).resolve().parent.parent)
     env = os.environ | {"PYTHONPATH": os.pathsep.join(filter(None, (root, os.environ.get("PYTHONPATH"))))}
-    with tempfile.TemporaryFile() as job, tempfile.TemporaryFile() as errors:
-        job.write(json.dumps({"path": str(path), "pairs": [asdict(p) for p in pairs]}).encode())
-        job.seek(0)
+    with tempfile.TemporaryFile() as errors:
         argv = [sys.executable, "-m", "transfer.digesting"]
-        with subprocess.Popen(argv, stdin=job, stdout=subprocess.PIPE, stderr=errors, env=env) as process:
-            try:
-                yield Pending(process, errors)
-            finally:
-                if process.poll() is None:
-                    process.kill()
+        pipe = subprocess.PIPE
+        # A session of its own: Ctrl+C at the terminal is for this process, which ends the other.
+        process = subprocess.Popen(argv, stdin=pipe, stdout=pipe, stderr=errors, env=env, start_new_session=True)
+        try:
+            assert process.stdin is not None
+            job = {"path": str(path.absolute()), "pairs": [asdict(p) for p in pairs]}
+            with suppress(OSError):
+                process.stdin.write(json.dumps(job).encode() + b"\n")
+            yield Sharing(process, errors, parts)
+        finally:
+            if process.poll() is None:
+                process.kill()
+            with suppress(OSError):
+                process.communicate()
 
 
 def _pair(of: dict[str, Any]) -> TablePair:
-    columns = tuple(_column(c) for c in of["columns"])
-    key = tuple(_column(c) for c in of["key"])
-    return TablePair(of["source"], of["schema"], of["target"], of["oid"], columns, key)
+    columns = [tuple(_column(c) for c in of.pop(name)) for name in ("columns", "key")]
+    return TablePair(**of, columns=columns[0], key=columns[1])
 
 
 def _column(of: dict[str, Any]) -> ColumnPair:
     t = of["type"]
-    return ColumnPair(of["source"], of["target"], Type(**t | {"kind": Kind(t["kind"])}), of["generated"])
+    return ColumnPair(**of | {"type": Type(**t | {"kind": Kind(t["kind"])}), "rules": tuple(of["rules"])})
 
 
 def main() -> int:
-    job = json.load(sys.stdin)
+    job = json.loads(sys.stdin.readline())
+    pairs = [_pair(p) for p in job["pairs"]]
     try:
         with reading(Path(job["path"]), settled=True) as con:
-            con.text_factory = bytes
+            con.text_factory = bytearray
             install(con)
-            for of in job["pairs"]:
-                print(json.dumps(asdict(digest(con, _pair(of)))), flush=True)
+            for line in sys.stdin:
+                part = Part(**json.loads(line))
+                print(json.dumps(asdict(digest(con, pairs[part.place], part))), flush=True)
     except TransferError as e:
         print(e, file=sys.stderr)
         return 3

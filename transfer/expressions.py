@@ -1,56 +1,21 @@
-"""The canonical form as SQL, on both sides, so that whole tables come out in it at the speed of C.
-
-On SQLite the usual shapes are handled by SQL itself and everything else by canonical.canonical() as a
-function of the connection; on PostgreSQL the server's own output is the canonical form, or nearly.
-"""
+"""The canonical form as SQL: what PostgreSQL is asked to print, and by what both sides can be sorted alike."""
 
 from __future__ import annotations
 
 import json
-import secrets
 import sqlite3
-import string
 from collections.abc import Callable
 from dataclasses import asdict
-from functools import partial
+from functools import cache
 
-from transfer.canonical import Unfit, Value, canonical, sendable
+from transfer.canonical import Stored, Unfit, Value, canonical, value_of
+from transfer.pairing import ColumnPair
+from transfer.rules import applying, reason_unfit
 from transfer.sqlite import quoted
 from transfer.types import Kind, Type
 
-# A NULL inside a row of bytes; drawn anew in each process, so that no data can hold it.
-NULL = b"\x1d" + "".join(secrets.choice(string.ascii_letters) for _ in range(9)).encode()
-
-# What the table is called in PostgreSQL's queries: ORDER BY "id" alone would mean the output called id.
+# What the tables are called in queries on both sides: ORDER BY "id" alone would mean the output called id.
 ALIAS = "source"
-
-_FAST: dict[Kind, str] = {
-    Kind.INTEGER: "WHEN typeof({c}) = 'integer' THEN CAST({c} AS TEXT)",
-    Kind.BOOLEAN: "WHEN typeof({c}) = 'integer' AND {c} IN (0, 1) THEN CAST({c} AS TEXT)",
-    Kind.NUMERIC: "WHEN typeof({c}) = 'integer' THEN CAST({c} AS TEXT)",
-    # Anything of this shape that is no moment is refused by the server; none is changed by it.
-    Kind.TIMESTAMP: "WHEN typeof({c}) = 'text' AND {c} GLOB '????-??-?? ??:??:??.??????'"
-    " THEN rtrim(rtrim({c}, '0'), '.')",
-    Kind.DATE: "WHEN typeof({c}) = 'text' AND {c} GLOB '????-??-??' THEN {c}",
-    Kind.TIME: "WHEN typeof({c}) = 'text' AND {c} GLOB '??:??:??.??????' THEN rtrim(rtrim({c}, '0'), '.')",
-    Kind.BYTES: "WHEN typeof({c}) = 'blob' THEN '\\x' || lower(hex({c}))",
-    Kind.TEXT: "WHEN typeof({c}) = 'text' THEN {c}",
-    Kind.PADDED: "WHEN typeof({c}) = 'text' THEN {c}",
-    Kind.JSON: "WHEN typeof({c}) IN ('text', 'integer') THEN CAST({c} AS TEXT)",
-    Kind.OTHER: "WHEN typeof({c}) IN ('text', 'integer') THEN CAST({c} AS TEXT)",
-}
-_FAST[Kind.TIMESTAMPTZ] = _FAST[Kind.TIMESTAMP]
-
-
-def on_sqlite(column: str, of: Type, *, sending: bool = False) -> str:
-    """SQL for the canonical text of a column (a plain name), or the text to send; NULL as the bytes NULL."""
-    function = "tminus_sendable" if sending else "tminus_canonical"
-    c = quoted(column)
-    encoded = json.dumps(asdict(of)).replace("'", "''")
-    return (
-        f"CASE WHEN {c} IS NULL THEN '{NULL.decode()}' {_FAST.get(of.kind, '').format(c=c)}"
-        f" ELSE {function}({c}, '{encoded}') END"
-    )
 
 
 def on_postgres(column: str, of: Type) -> str:
@@ -71,44 +36,64 @@ def on_postgres(column: str, of: Type) -> str:
             return c
 
 
-def sqlite_order(column: str, of: Type, *, utf8: bool) -> str:
-    """SQL that sorts by a column exactly as postgres_order does, NULL first. UTF8: the file is."""
-    c = quoted(column)
-    if of.kind in (Kind.INTEGER, Kind.BYTES):
-        return c
-    if of.kind is Kind.TEXT and utf8:
-        return f"{c} COLLATE BINARY"
-    return f"{c} IS NOT NULL, tminus_utf8({on_sqlite(column, of)})"
+def sqlite_order(column: ColumnPair) -> str:
+    """SQL that sorts by a column exactly as postgres_order does, NULL first."""
+    plain = f"{ALIAS}.{quoted(column.source)}"
+    key = f"tminus_key({_arguments(column, ALIAS)})"
+    if column.type.kind is Kind.INTEGER:
+        key = f"CAST(CAST({key} AS TEXT) AS INTEGER)" if column.rules else plain
+    return f"CASE WHEN {column.orphaned} THEN NULL ELSE {key} END" if column.orphaned else key
 
 
-def postgres_order(column: str, of: Type) -> str:
-    c = f"{ALIAS}.{quoted(column)}"
-    if of.kind in (Kind.INTEGER, Kind.BYTES):
+def postgres_order(column: ColumnPair) -> str:
+    c = f"{ALIAS}.{quoted(column.target)}"
+    if column.type.kind is Kind.INTEGER:
         return f"{c} NULLS FIRST"
-    if of.kind is Kind.TEXT:
-        return f'{c} COLLATE "C" NULLS FIRST'
-    return f'({on_postgres(column, of)})::text COLLATE "C" NULLS FIRST'
+    return f'({on_postgres(column.target, column.type)})::text COLLATE "C" NULLS FIRST'
 
 
-def install(con: sqlite3.Connection, *, unfit: Callable[[Value, Unfit], str] | None = None) -> None:
-    """Gives CON the functions that the expressions call. UNFIT: what stands for a value that does not fit.
+def fits(column: ColumnPair, alias: str) -> str:
+    """SQL that holds when the stored value, after the rules of its column, can be carried."""
+    return f"tminus_fits({_arguments(column, alias)})"
 
-    Without it such a value ends the statement with sqlite3.OperationalError.
-    """
-    types: dict[str, Type] = {}
 
-    def apply(form: Callable[[Value, Type], str | None], value: Value, encoded: str) -> str | None:
-        of = types.get(encoded)
-        if of is None:
-            given = json.loads(encoded)
-            of = types[encoded] = Type(**given | {"kind": Kind(given["kind"])})
+def _arguments(column: ColumnPair, alias: str) -> str:
+    """A text goes as its bytes: sqlite3 hands texts to functions as str alone, and fails on what is no UTF-8."""
+    c = f"{alias}.{quoted(column.source)}"
+    of = {"type": asdict(column.type), "rules": column.rules, "not_null": column.not_null}
+    encoded = json.dumps(of).replace("'", "''")
+    return f"CASE typeof({c}) WHEN 'text' THEN CAST({c} AS BLOB) ELSE {c} END, typeof({c}) = 'text', '{encoded}'"
+
+
+def install(con: sqlite3.Connection) -> None:
+    """Gives CON the functions that the expressions call."""
+    found = con.execute("PRAGMA encoding").fetchone()[0]
+    encoding = (found if isinstance(found, str) else found.decode()).lower()
+
+    def value(stored: Stored, is_text: int) -> Value:
+        if not is_text or not isinstance(stored, bytes):
+            return value_of(stored)
+        return stored.decode(encoding, "surrogateescape" if encoding == "utf-8" else "surrogatepass")
+
+    def key(stored: Stored, is_text: int, encoded: str) -> bytes | None:
+        of, apply, _ = _decoded(encoded)
+        given = value(stored, is_text)
         try:
-            return form(value, of)
-        except Unfit as e:
-            if unfit is None:
-                raise
-            return unfit(value, e)
+            text = canonical(apply(given) if apply else given, of)
+        except Unfit:
+            text = repr(given)
+        return None if text is None else text.encode("utf-8", "surrogateescape")
 
-    con.create_function("tminus_canonical", 2, partial(apply, canonical), deterministic=True)
-    con.create_function("tminus_sendable", 2, partial(apply, sendable), deterministic=True)
-    con.create_function("tminus_utf8", 1, lambda v: v.encode() if isinstance(v, str) else v, deterministic=True)
+    def fitting(stored: Stored, is_text: int, encoded: str) -> bool:
+        of, apply, not_null = _decoded(encoded)
+        return reason_unfit(value(stored, is_text), of, apply, not_null=not_null) is None
+
+    con.create_function("tminus_key", 3, key, deterministic=True)
+    con.create_function("tminus_fits", 3, fitting, deterministic=True)
+
+
+@cache
+def _decoded(encoded: str) -> tuple[Type, Callable[[Value], Value] | None, bool]:
+    given = json.loads(encoded)
+    of = Type(**given["type"] | {"kind": Kind(given["type"]["kind"])})
+    return of, applying(given["rules"], of), given["not_null"]

@@ -14,17 +14,26 @@ LEFT_ALONE = frozenset({"alembic_version"})
 
 @dataclass(frozen=True, slots=True)
 class ColumnPair:
-    """GENERATED: the server computes it, so that it is compared but not sent."""
+    """GENERATED: the server computes it, so that it is compared but not sent. NOT_NULL is the target's.
+
+    RULES: those the user wrote for it. ORPHANED: SQL that holds where a rule takes the reference as NULL.
+    """
 
     source: str
     target: str
     type: Type
     generated: bool = False
+    not_null: bool = False
+    rules: tuple[str, ...] = ()
+    orphaned: str = ""
 
 
 @dataclass(frozen=True, slots=True)
 class TablePair:
-    """SCHEMA and TARGET name the table in PostgreSQL. KEY: the target's primary key, () = none."""
+    """SCHEMA and TARGET name the table in PostgreSQL. KEY: the target's primary key, () = none.
+
+    KEEP: SQL that holds for the rows that are carried, "" = all of them; a rule leaves the others out.
+    """
 
     source: str
     schema: str
@@ -32,6 +41,7 @@ class TablePair:
     oid: int
     columns: tuple[ColumnPair, ...]
     key: tuple[ColumnPair, ...]
+    keep: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,7 +110,8 @@ def _columns(a: sqlite.Table, b: catalog.Table) -> tuple[tuple[ColumnPair, ...],
     matched, only_source, only_target = _match(a.columns, b.columns)
     place = {c.name: i for i, c in enumerate(b.columns)}
     found = tuple(
-        ColumnPair(x.name, y.name, y.type, y.generated) for x, y in sorted(matched, key=lambda m: place[m[1].name])
+        ColumnPair(x.name, y.name, y.type, y.generated, y.not_null)
+        for x, y in sorted(matched, key=lambda m: place[m[1].name])
     )
     findings = [
         Finding(b.name, c.name, "only in SQLite" + (" (generated)" if c.generated else ""), not c.generated)

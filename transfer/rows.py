@@ -1,20 +1,29 @@
-"""A SQLite table as COPY text: canonical values, tab between them, \\N for NULL, escaped as PostgreSQL does.
+"""A SQLite table as COPY text: tab between values, \\N for NULL, escaped as PostgreSQL does.
 
-Formatting a value at a time in Python costs six times what it costs to join whole rows of bytes and escape a
-chunk at once; so values are joined by bytes that are then looked for. A chunk whose values hold such a byte
-themselves is formatted value by value instead.
+Values are joined by bytes that occur in no UTF-8, so that a whole chunk is formatted and then escaped by a handful
+of calls. A text that is no UTF-8 and holds such a byte falls apart into more values or rows than there are: COPY
+refuses that, or the count of rows does, and so does a proof.
 """
 
 from __future__ import annotations
 
+import secrets
 import sqlite3
+import string
+from collections import Counter
 from collections.abc import Iterator, Sequence
+from itertools import chain
 
-from transfer.expressions import NULL, on_sqlite, sqlite_order
+from transfer.canonical import Stored
+from transfer.expressions import ALIAS
+from transfer.forms import Lane, lane
 from transfer.pairing import ColumnPair, TablePair
+from transfer.rules import applying
 from transfer.sqlite import quoted
 
-FIELD, ROW = b"\x1f", b"\x1e"
+FIELD, ROW = b"\xff", b"\xfe"
+# A NULL inside a chunk; drawn anew in each process, so that no data can hold it.
+NULL = b"\xfd" + "".join(secrets.choice(string.ascii_letters) for _ in range(9)).encode()
 # As CopyAttributeOutText escapes (PostgreSQL, copyto.c); the backslash has to come first.
 _ESCAPES = tuple(
     zip(
@@ -23,9 +32,7 @@ _ESCAPES = tuple(
         strict=True,
     )
 )
-# Below the socket's buffer, so that server and client work at the same time instead of in turns.
-_CHUNK_BYTES = 48_000
-_MOST_ROWS = 200
+_SEPARATORS = bytes.maketrans(FIELD + ROW, b"\t\n")
 
 
 def escape(chunk: bytes) -> bytes:
@@ -35,39 +42,61 @@ def escape(chunk: bytes) -> bytes:
     return chunk
 
 
-def select(pair: TablePair, columns: Sequence[ColumnPair], order: str = "", *, sending: bool = False) -> str:
-    """SQL for the canonical texts of COLUMNS of the source table, or for those to send."""
-    values = ", ".join(on_sqlite(c.source, c.type, sending=sending) for c in columns)
-    return f"SELECT {values} FROM {quoted(pair.source)} {order}"  # noqa: S608 - names are quoted
+def value_sql(column: ColumnPair) -> str:
+    """The stored value, or NULL where a rule takes a reference to a parent that does not exist as NULL."""
+    c = f"{ALIAS}.{quoted(column.source)}"
+    return f"CASE WHEN {column.orphaned} THEN NULL ELSE {c} END" if column.orphaned else c
 
 
-def key_order(pair: TablePair, *, utf8: bool) -> str:
-    """By the target's primary key; without one by all columns, which sorts equal contents equally too."""
-    by = pair.key or pair.columns
-    return "ORDER BY " + ", ".join(sqlite_order(c.source, c.type, utf8=utf8) for c in by)
+def select(pair: TablePair, columns: Sequence[ColumnPair], *, where: str = "", order: str = "") -> str:
+    """SQL for the stored values of COLUMNS, of the rows that are carried."""
+    conditions = " AND ".join(f"({c})" for c in (pair.keep, where) if c)
+    values = ", ".join(map(value_sql, columns))
+    return (
+        f"SELECT {values} FROM {quoted(pair.source)} AS {ALIAS}"  # noqa: S608 - names are quoted
+        f"{' WHERE ' + conditions if conditions else ''} {order}"
+    )
 
 
-def is_utf8(con: sqlite3.Connection) -> bool:
-    found = con.execute("PRAGMA encoding").fetchone()[0]
-    return (found if isinstance(found, bytes) else found.encode()) == b"UTF-8"
+def copy_text(
+    con: sqlite3.Connection,
+    sql: str,
+    columns: Sequence[ColumnPair],
+    *,
+    sending: bool,
+    chunk_bytes: int,
+    used: Counter[tuple[str, str]] | None = None,
+) -> Iterator[tuple[int, bytes]]:
+    """The rows of SQL, a chunk of about CHUNK_BYTES at a time: how many, and their text.
 
-
-def copy_text(con: sqlite3.Connection, sql: str) -> Iterator[tuple[int, bytes]]:
-    """The rows of SQL, a chunk at a time: how many, and their COPY text. CON must hand out text as bytes."""
+    CON must hand out text as bytearray. SENDING: as COPY takes it, else in canonical form. USED counts what the
+    rules changed, by (column, rule). Raises Unfit.
+    """
+    counts: list[Counter[str]] = [Counter() for _ in columns]
+    lanes = [
+        lane(c.type, null=NULL, sending=sending, rules=applying(c.rules, c.type, n))
+        for c, n in zip(columns, counts, strict=True)
+    ]
     cursor = con.execute(sql)
     size = 50
     while rows := cursor.fetchmany(size):
-        chunk = encode(rows)
+        chunk = encode(rows, lanes)
         yield len(rows), chunk
-        size = max(1, min(_MOST_ROWS, _CHUNK_BYTES * len(rows) // len(chunk)))
+        size = max(1, min(1000, chunk_bytes * len(rows) // len(chunk)))
+    if used is not None:
+        for c, n in zip(columns, counts, strict=True):
+            used.update({(c.target, rule): times for rule, times in n.items()})
 
 
-def encode(rows: Sequence[Sequence[bytes]]) -> bytes:
-    chunk = ROW.join(map(FIELD.join, rows))
-    if chunk.count(FIELD) != len(rows) * (len(rows[0]) - 1) or chunk.count(ROW) != len(rows) - 1:
-        return b"".join(b"\t".join(map(_value, row)) + b"\n" for row in rows)
-    return escape(chunk).replace(NULL, b"\\N").replace(ROW, b"\n").replace(FIELD, b"\t") + b"\n"
-
-
-def _value(value: bytes) -> bytes:
-    return b"\\N" if value == NULL else escape(value)
+def encode(rows: Sequence[Sequence[Stored]], lanes: Sequence[Lane]) -> bytes:
+    width, height = len(lanes), len(rows)
+    values: list[object] = list(chain.from_iterable(rows))
+    printed = []
+    for i, formed in enumerate(lanes):
+        column = values[i::width]
+        how, texts = formed(column)  # type: ignore[arg-type]  # what the rows hold
+        if texts is not column:
+            values[i::width] = texts
+        printed.append(how)
+    chunk = escape((FIELD.join(printed) + ROW) * height % tuple(values))
+    return chunk.replace(NULL, b"\\N").translate(_SEPARATORS)
