@@ -60,14 +60,14 @@ def load(
         cur.copy_expert(f"COPY {target_name(pair)} ({names}) FROM STDIN (FREEZE)", reader)
     except Exception as e:
         if isinstance(reader.failure, Unfit):
-            raise refusing.unfit(con, pair, sent) from None
+            raise refusing.unfit(con, pair, sent) or Refused(f"{pair.target}: {reader.failure}") from None
         if reader.failure is not None:
             raise reader.failure from None
         if isinstance(e, psycopg2.DataError | psycopg2.IntegrityError):
             raise refusing.refused_by_server(con, pair, sent, e) from None
         raise
     if not cur.rowcount == reader.rows == total - rejected:
-        raise Refused(
+        raise refusing.unfit(con, pair, sent) or Refused(
             f"{pair.target}: {total} rows in SQLite, {rejected} left out by rules, {reader.rows} sent,"
             f" {cur.rowcount} stored. Nothing kept."
         )

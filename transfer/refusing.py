@@ -41,8 +41,8 @@ def refused_by_server(
     )
 
 
-def unfit(con: sqlite3.Connection, pair: TablePair, columns: Sequence[ColumnPair]) -> Refused:
-    """Looks for the value that has no canonical form, now that there is known to be one."""
+def unfit(con: sqlite3.Connection, pair: TablePair, columns: Sequence[ColumnPair]) -> Refused | None:
+    """Looks for the first value that has no canonical form, once something has gone wrong."""
     rules = [applying(c.rules, c.type) for c in columns]
     for at, stored in enumerate(con.execute(select(pair, columns)), 1):
         row = [value_of(v) for v in stored]
@@ -53,7 +53,7 @@ def unfit(con: sqlite3.Connection, pair: TablePair, columns: Sequence[ColumnPair
                 return Refused(
                     f"{pair.target}, {_key(pair, named, at)}, column {column.target}: {shown(value)}: {why}. {ADVICE}"
                 )
-    return Refused(f"{pair.target}: a value does not fit its column, and it could not be found again.")
+    return None
 
 
 def _suspect(row: dict[str, Value], columns: Sequence[ColumnPair]) -> ColumnPair | None:

@@ -9,9 +9,12 @@ from pathlib import Path
 import pytest
 
 from bench import sample
+from transfer import differing, digests
 from transfer.comparing import compare
 from transfer.copying import copy
+from transfer.digests import Part
 from transfer.errors import CouldNotLook, Refused
+from transfer.rules import Rules
 
 Run = Callable[..., list[tuple[object, ...]]]
 
@@ -178,3 +181,85 @@ def test_a_reader_of_one_table_alone_is_told_so(clone: tuple[Path, str], run: Ru
     as_half = re.sub(r"//postgres:[^@]+@", "//half:half-way@", clone[1])
     with pytest.raises(Refused, match="may not"):
         compare(clone[0], as_half)
+
+
+def test_a_difference_among_many_rows_is_narrowed_down_by_halves(
+    tmp_path: Path, database: str, run: Run, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(digests, "PART_ROWS", 2_000)
+    monkeypatch.setattr(differing, "_FEW", 20)
+    path = tmp_path / "a.db"
+    with closing(sqlite3.connect(path)) as con:
+        con.execute("CREATE TABLE t (id INTEGER PRIMARY KEY, v TEXT)")
+        con.executemany("INSERT INTO t VALUES (?, ?)", [(i * i - 40_000, f"v{i}") for i in range(10_000)])
+        con.commit()
+    run(
+        database,
+        "CREATE TABLE t (id bigint PRIMARY KEY, v text)",
+        "INSERT INTO t SELECT i * i - 40000, 'v' || i FROM generate_series(0, 9999) AS i",
+    )
+    assert compare(path, database).equal
+    run(
+        database,
+        "UPDATE t SET v = 'other' WHERE v = 'v7'",
+        "DELETE FROM t WHERE v = 'v5000'",
+        "INSERT INTO t VALUES (9223372036854775807, 'beyond'), (-99999, 'before')",
+    )
+    walked: list[Part] = []
+    walk = differing._walk
+    monkeypatch.setattr(differing, "_walk", lambda *args: walked.append(args[3]) or walk(*args))
+    found = compare(path, database).differences
+    assert [(d.kind, d.key, d.postgres and d.postgres[-8:]) for d in found] == [
+        ("extra", "id=-99999", ", before"),
+        ("value", "id=-39951", "other"),
+        ("missing", "id=24960000", None),
+        ("extra", "id=9223372036854775807", ", beyond"),
+    ]
+    assert len(walked) == 3  # the first two are near each other
+    assert compare(path, database, limit=2).differences == found[:2]
+    assert compare(path, database, limit=0).differences == ()
+    assert not compare(path, database, limit=0).equal
+
+
+def test_values_of_private_columns_are_not_shown(clone: tuple[Path, str], run: Run) -> None:
+    run(
+        clone[1], "UPDATE authors SET name = 'canary', bio = 'shown' WHERE id = 5", "DELETE FROM ballots WHERE id = 7"
+    )
+    seen = compare(*clone, rules=Rules(private=frozenset({"authors.name", "ballots.id", "ballots.article_id"})))
+    told = {d.column: (d.sqlite, d.postgres) for d in seen.differences}
+    assert told["name"][1] == "(private, 6 characters)"
+    assert told["bio"][1] == "shown"
+    [missing] = [d for d in seen.differences if d.kind == "missing"]
+    assert missing.key == "id=(private, 1 characters)"
+    assert missing.sqlite is not None
+    assert missing.sqlite.startswith("(private, 1 characters), ")
+    assert "canary" not in repr(seen)
+
+
+def test_rows_of_a_text_key_are_proven_in_any_order_and_counted_twice_when_they_are_there_twice(
+    tmp_path: Path, database: str, run: Run
+) -> None:
+    path = tmp_path / "a.db"
+    with closing(sqlite3.connect(path)) as con:
+        con.executescript(
+            "CREATE TABLE k (id TEXT PRIMARY KEY, v TEXT); INSERT INTO k VALUES ('b', '1'), ('Ä', '2'), ('a', '3');"
+            "CREATE TABLE n (v TEXT); INSERT INTO n VALUES ('x'), ('x'), ('y')"
+        )
+    run(
+        database,
+        "CREATE TABLE k (id text PRIMARY KEY, v text)",
+        "INSERT INTO k VALUES ('Ä', '2'), ('a', '3'), ('b', '1')",
+        "CREATE TABLE n (v text)",
+        "INSERT INTO n VALUES ('y'), ('x'), ('x')",
+    )
+    assert compare(path, database).equal
+    run(database, "UPDATE n SET v = 'y' WHERE ctid = (SELECT min(ctid) FROM n WHERE v = 'x')")
+    run(database, "UPDATE k SET v = CASE v WHEN '1' THEN '2' ELSE '1' END WHERE v < '3'")
+    seen = compare(path, database)
+    assert [t.equal for t in seen.tables] == [False, False]
+    assert [(d.table, d.kind, d.key) for d in seen.differences] == [
+        ("k", "value", "id=b"),
+        ("k", "value", "id=Ä"),
+        ("n", "missing", "v=x"),
+        ("n", "extra", "v=y"),
+    ]
