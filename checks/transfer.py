@@ -9,9 +9,9 @@ from checks.contract import Context, Danger, Plan, check
 from state.durations import format_duration
 from state.verdicts import Outcome
 from transfer import comparing, copying
+from transfer.differing import Difference
 from transfer.errors import CouldNotLook, Refused
 from transfer.postgres import describe_url
-from transfer.proving import Difference
 
 _NAMED = 8  # differences that go into the evidence
 

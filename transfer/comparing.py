@@ -7,6 +7,7 @@ import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
+from itertools import groupby
 from pathlib import Path
 
 from transfer import catalog, pairing, sequencing
@@ -131,23 +132,24 @@ class Proofs:
     ours: tuple[Digest, ...]
     theirs: tuple[Digest, ...]
 
-    def of(self, place: int) -> tuple[Digest, Digest, list[Part]]:
-        """The table at PLACE as a whole on both sides, and its parts that differ."""
-        here = [i for i, part in enumerate(self.parts) if part.place == place]
+    def by_table(self) -> Iterator[tuple[Digest, Digest, list[Part]]]:
+        """Each table as a whole on both sides, and its parts that differ."""
+        for _, of_table in groupby(range(len(self.parts)), key=lambda i: self.parts[i].place):
+            yield self._of(list(of_table))
+
+    def _of(self, here: list[int]) -> tuple[Digest, Digest, list[Part]]:
         differ = [self.parts[i] for i in here if self.ours[i].sha256 is None or self.ours[i] != self.theirs[i]]
         return together([self.ours[i] for i in here]), together([self.theirs[i] for i in here]), differ
 
 
 def judge(sides: Sides, proofs: Proofs, *, watch: Watch, limit: int, started: float) -> Comparison:
     """What the digests of both sides, the sequences and the foreign keys together say."""
-    if not len(proofs.parts) == len(proofs.ours) == len(proofs.theirs) or {p.place for p in proofs.parts} != set(
-        range(len(sides.pairs))
-    ):
+    whole = [place for place, _ in groupby(p.place for p in proofs.parts)] == list(range(len(sides.pairs)))
+    if not whole or not len(proofs.parts) == len(proofs.ours) == len(proofs.theirs):
         raise CouldNotLook("Not every table was read on both sides.")
     tables: list[TableComparison] = []
     found: list[Difference] = []
-    for place, pair in enumerate(sides.pairs):
-        a, b, differ = proofs.of(place)
+    for pair, (a, b, differ) in zip(sides.pairs, proofs.by_table(), strict=True):
         rows = a.rows if a.sha256 is not None else lite.count(sides.con, pair.source)
         tables.append(TableComparison(pair.target, rows, b.rows, a.sha256, b.sha256, not differ))
         named = 0

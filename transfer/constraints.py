@@ -1,7 +1,8 @@
 """Foreign keys, keys and indexes: taken down before a load, put back exactly, and checked that they are.
 
-Foreign keys checked row by row are two thirds of a load's time and make table order matter; indexes kept up
-row by row are most of the rest. Both come back inside the same transaction.
+Foreign keys checked row by row are two thirds of a big load's time; indexes kept up row by row are most of the
+rest. Both come back inside the same transaction. For a small table that costs more than it saves: its own stay up,
+and tables are loaded parents first.
 """
 
 from __future__ import annotations
@@ -18,6 +19,7 @@ from transfer.sqlite import quoted
 class Definition:
     """One constraint (TYPE as in pg_constraint.contype) or index ("i"), as PostgreSQL itself words it.
 
+    PARENT_OID: the table that a foreign key refers to, else 0.
     SPECIAL: bound to something that its wording does not bring back (tablespace, CLUSTER, replica identity).
     """
 
@@ -29,6 +31,7 @@ class Definition:
     text: str
     comment: str | None
     special: bool
+    parent_oid: int = 0
 
     @property
     def on(self) -> str:
@@ -39,7 +42,8 @@ _DEFINITIONS = """
 SELECT c.conrelid, n.nspname, t.relname, c.contype::text, c.conname, pg_get_constraintdef(c.oid),
        obj_description(c.oid, 'pg_constraint'),
        coalesce(i.indisclustered OR i.indisreplident OR ic.reltablespace <> 0
-                OR obj_description(ic.oid, 'pg_class') IS NOT NULL, false)
+                OR obj_description(ic.oid, 'pg_class') IS NOT NULL, false),
+       c.confrelid
 FROM pg_constraint c
 JOIN pg_class t ON t.oid = c.conrelid
 JOIN pg_namespace n ON n.oid = t.relnamespace
@@ -49,7 +53,7 @@ WHERE c.conparentid = 0 AND (c.conrelid = ANY(%(tables)s) OR c.confrelid = ANY(%
 UNION ALL
 SELECT i.indrelid, n.nspname, t.relname, 'i', ic.relname, pg_get_indexdef(i.indexrelid),
        obj_description(ic.oid, 'pg_class'),
-       i.indisclustered OR i.indisreplident OR ic.reltablespace <> 0 OR NOT i.indisvalid
+       i.indisclustered OR i.indisreplident OR ic.reltablespace <> 0 OR NOT i.indisvalid, 0
 FROM pg_index i
 JOIN pg_class ic ON ic.oid = i.indexrelid
 JOIN pg_class t ON t.oid = i.indrelid
@@ -67,9 +71,29 @@ def definitions(cur: Cursor, tables: Collection[int]) -> tuple[Definition, ...]:
     return tuple(Definition(*row) for row in cur.fetchall())
 
 
-def to_take_down(found: Sequence[Definition], big: Collection[int]) -> tuple[Definition, ...]:
-    """All foreign keys; of the BIG tables (oids) also the keys and indexes that come back as they were."""
-    foreign = [d for d in found if d.type == "f"]
+def loading_order(tables: Collection[int], found: Sequence[Definition]) -> tuple[int, ...]:
+    """TABLES (oids), parents before their children; where tables refer to each other in a circle, as they come."""
+    parents: dict[int, set[int]] = {t: set() for t in tables}
+    for d in found:
+        if d.type == "f" and d.table_oid in parents and d.parent_oid in parents and d.table_oid != d.parent_oid:
+            parents[d.table_oid].add(d.parent_oid)
+    order: dict[int, None] = {}
+    while left := [t for t in parents if t not in order]:
+        ready = [t for t in left if parents[t] <= order.keys()]
+        order |= dict.fromkeys(ready or left[:1])
+    return tuple(order)
+
+
+def to_take_down(found: Sequence[Definition], big: Collection[int], order: Sequence[int]) -> tuple[Definition, ...]:
+    """Of the BIG tables (oids) the keys and indexes that come back as they were; all foreign keys but those between
+    small tables whose parent is loaded first, in ORDER."""
+    place = {oid: i for i, oid in enumerate(order)}
+
+    def stays(d: Definition) -> bool:
+        small = d.table_oid not in big and d.parent_oid not in big
+        return small and place.get(d.parent_oid, len(place)) <= place.get(d.table_oid, -1)
+
+    foreign = [d for d in found if d.type == "f" and not stays(d)]
     others = [d for d in found if d.type in "puxi" and d.table_oid in big and not d.special]
     return (*foreign, *others)
 

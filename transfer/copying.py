@@ -12,7 +12,7 @@ from pathlib import Path
 
 import psycopg2
 
-from transfer import constraints, sequencing
+from transfer import sequencing
 from transfer import sqlite as lite
 from transfer.comparing import Comparison, Proofs, Sides, judge, paired, source
 from transfer.digesting import digesting, parts_of
@@ -21,13 +21,11 @@ from transfer.loading import TableCopy, load
 from transfer.pairing import Finding, TablePair
 from transfer.postgres import Connection, Cursor, cancelling, connect, describe_url, speaking_of
 from transfer.progress import Progress, Watch
-from transfer.proving import postgres_digest, target_name
+from transfer.proving import postgres_digest
 from transfer.rules import NONE, NULL_ORPHAN, Rules
 from transfer.ruling import RuleUse, nulled, write_rejects
 from transfer.sequencing import SequenceState
-
-# Below this, taking keys and indexes down and putting them back costs more than keeping them up.
-BIG = 10_000
+from transfer.target import analyze, check_schemas, make_ready, put_all_back
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,12 +94,15 @@ def copy(
         try:
             with speaking_of(database_url, conn), _removed_on_failure(rejects):
                 with cancelling(conn, cancelled), conn.cursor() as cur:
-                    report = _transfer(job, con, conn, cur, watch)
+                    report, small = _transfer(job, con, conn, cur, watch)
                 watch.go_on()
                 if dry_run:
                     conn.rollback()
                 else:
                     _commit(conn, target)
+                    with suppress(psycopg2.Error), conn.cursor() as cur:  # autovacuum does it otherwise
+                        analyze(cur, small)
+                        conn.commit()
                 return report
         finally:
             with suppress(psycopg2.Error):
@@ -133,40 +134,31 @@ def _removed_on_failure(rejects: Path | None) -> Iterator[None]:
         raise
 
 
-def _transfer(job: _Job, con: sqlite3.Connection, conn: Connection, cur: Cursor, watch: Watch) -> CopyReport:
-    """Everything inside the transaction; neither commits nor rolls back."""
+def _transfer(
+    job: _Job, con: sqlite3.Connection, conn: Connection, cur: Cursor, watch: Watch
+) -> tuple[CopyReport, list[TablePair]]:
+    """Everything inside the transaction; neither commits nor rolls back. Also the tables to be analyzed later."""
     clock = _Stages()
     made = _create(con, cur) if job.create_schema else ()
     pairs, findings = paired(con, cur, job.rules)
     findings = (*made, *findings)
-    _check_schemas(pairs, findings)
-    names = ", ".join(target_name(p) for p in pairs)
-    cur.execute(f"LOCK TABLE {names} IN ACCESS EXCLUSIVE MODE")
-    _check_empty(cur, pairs, job.allow_rows_in)
+    check_schemas(pairs, findings)
     totals = [lite.count(con, p.source) for p in pairs]
     used: Counter[tuple[str, str]] = Counter()
     rejected = _reject(job, con, pairs, used)
     parts = parts_of(con, pairs, totals)
-    oids = [p.oid for p in pairs]
-    before = constraints.definitions(cur, oids)
-    big = {p.oid for p, total in zip(pairs, totals, strict=True) if total > BIG}
-    down = constraints.to_take_down(before, big)
-    constraints.take_down(cur, down)
-    cur.execute(f"TRUNCATE {names}")
+    ready = make_ready(cur, pairs, totals, job.allow_rows_in)
     clock.next("prepare")
 
-    copied = tuple(
-        load(con, cur, p, watch, total=total, rejected=rejected[p.target], used=used)
-        for p, total in zip(pairs, totals, strict=True)
-    )
+    of = {p.oid: (p, total) for p, total in zip(pairs, totals, strict=True)}
+    copied = []
+    for pair, total in (of[oid] for oid in ready.order):
+        left_out, frozen = rejected[pair.target], pair.oid in ready.truncated
+        copied.append(load(con, cur, pair, watch, total=total, rejected=left_out, frozen=frozen, used=used))
     clock.next("copy")
 
     with digesting(job.sqlite, pairs, parts) as sharing:
-        for done, d in enumerate(sorted(down, key=lambda d: d.type == "f")):
-            watch.tell("index", d.table, done, len(down), "definitions")
-            _put_back(cur, d)
-        constraints.check_same(before, constraints.definitions(cur, oids))
-        cur.execute(f"ANALYZE {names}")
+        put_all_back(cur, pairs, ready, watch)
         clock.next("index")
         theirs = tuple(postgres_digest(cur, pairs[x.place], x, watch, totals[x.place]) for x in parts)
         ours = sharing.finish(con, pairs, watch)
@@ -178,10 +170,10 @@ def _transfer(job: _Job, con: sqlite3.Connection, conn: Connection, cur: Cursor,
     clock.next("prove")
 
     rows, seconds = sum(t.rows for t in copied), time.monotonic() - job.started
-    return CopyReport(
+    report = CopyReport(
         target=job.target,
         dry_run=job.dry_run,
-        tables=copied,
+        tables=tuple(copied),
         rows=rows,
         rejected=sum(rejected.values()),
         rejects=job.rejects if rejected else None,
@@ -194,6 +186,7 @@ def _transfer(job: _Job, con: sqlite3.Connection, conn: Connection, cur: Cursor,
         proof=proof,
         findings=findings,
     )
+    return report, [p for p in pairs if p.oid not in ready.truncated]
 
 
 def _create(con: sqlite3.Connection, cur: Cursor) -> tuple[Finding, ...]:
@@ -234,42 +227,6 @@ class _Stages:
         now = time.monotonic()
         self.taken[name] = now - self.at
         self.at = now
-
-
-def _check_schemas(pairs: Sequence[TablePair], findings: Sequence[Finding]) -> None:
-    blocking = [f for f in findings if f.blocks]
-    if blocking:
-        said = "; ".join(f"{f.table}{'.' + f.column if f.column else ''}: {f.text}" for f in blocking)
-        raise Refused(f"The two schemas differ, nothing was copied: {said}")
-    if not pairs:
-        raise Refused("There is no table to copy: are the migrations applied, and is this the right file?")
-
-
-def _check_empty(cur: Cursor, pairs: Sequence[TablePair], allowed: Collection[str]) -> None:
-    unknown = set(allowed) - {p.target for p in pairs}
-    if unknown:
-        raise Refused(f"Tables that may hold rows, but do not exist: {', '.join(sorted(unknown))}")
-    full = []
-    for p in pairs:
-        if p.target not in allowed:
-            cur.execute(f"SELECT EXISTS (SELECT FROM {target_name(p)})")  # noqa: S608
-            if cur.fetchall() != [(False,)]:
-                full.append(p.target)
-    if full:
-        raise Refused(
-            f"The target is not empty: {', '.join(full)} hold rows. Nothing was copied. Use an empty schema,"
-            " or name the tables whose rows may be replaced."
-        )
-
-
-def _put_back(cur: Cursor, d: constraints.Definition) -> None:
-    try:
-        constraints.put_back(cur, d)
-    except psycopg2.IntegrityError as e:
-        raise Refused(
-            f"{d.table}: the rows do not keep {d.name} ({d.text}): {e.diag.message_primary}."
-            f" {e.diag.message_detail or ''} Nothing was copied. Correct the rows in SQLite and try again."
-        ) from None
 
 
 def _disproof(proof: Comparison) -> str:

@@ -2,13 +2,14 @@
 
 A second process reads the file again, so that the proof does not rest on the bytes the copy happened to send, and
 works beside the server instead of after it. What it has not begun when PostgreSQL's side is done, this process
-takes over from the end. Run as `python -m transfer.digesting`: the job in its first line, then a part a line.
+takes over from the end. Run as `python -m transfer.digesting`: what to read, pickled, then a part a line.
 """
 
 from __future__ import annotations
 
 import json
 import os
+import pickle
 import sqlite3
 import subprocess
 import sys
@@ -19,17 +20,16 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import asdict
 from pathlib import Path
-from typing import IO, Any
+from typing import IO
 
 from transfer.canonical import Unfit
 from transfer.digests import Digest, Part, hasher_of, ordered_by, split
 from transfer.errors import CouldNotLook, TransferError
 from transfer.expressions import ALIAS, install
-from transfer.pairing import ColumnPair, TablePair
+from transfer.pairing import TablePair
 from transfer.progress import Watch
 from transfer.rows import copy_text, select
 from transfer.sqlite import quoted, reading
-from transfer.types import Kind, Type
 
 _CHUNK_BYTES = 96_000
 
@@ -123,9 +123,8 @@ def digesting(path: Path, pairs: Sequence[TablePair], parts: Sequence[Part]) -> 
         process = subprocess.Popen(argv, stdin=pipe, stdout=pipe, stderr=errors, env=env, start_new_session=True)
         try:
             assert process.stdin is not None
-            job = {"path": str(path.absolute()), "pairs": [asdict(p) for p in pairs]}
             with suppress(OSError):
-                process.stdin.write(json.dumps(job).encode() + b"\n")
+                pickle.dump((path.absolute(), list(pairs)), process.stdin)
             yield Sharing(process, errors, parts)
         finally:
             if process.poll() is None:
@@ -134,24 +133,13 @@ def digesting(path: Path, pairs: Sequence[TablePair], parts: Sequence[Part]) -> 
                 process.communicate()
 
 
-def _pair(of: dict[str, Any]) -> TablePair:
-    columns = [tuple(_column(c) for c in of.pop(name)) for name in ("columns", "key")]
-    return TablePair(**of, columns=columns[0], key=columns[1])
-
-
-def _column(of: dict[str, Any]) -> ColumnPair:
-    t = of["type"]
-    return ColumnPair(**of | {"type": Type(**t | {"kind": Kind(t["kind"])}), "rules": tuple(of["rules"])})
-
-
 def main() -> int:
-    job = json.loads(sys.stdin.readline())
-    pairs = [_pair(p) for p in job["pairs"]]
+    path, pairs = pickle.load(sys.stdin.buffer)  # noqa: S301 - from the process that started this one
     try:
-        with reading(Path(job["path"]), settled=True) as con:
+        with reading(path, settled=True) as con:
             con.text_factory = bytearray
             install(con)
-            for line in sys.stdin:
+            for line in sys.stdin.buffer:
                 part = Part(**json.loads(line))
                 print(json.dumps(asdict(digest(con, pairs[part.place], part))), flush=True)
     except TransferError as e:

@@ -43,10 +43,12 @@ def load(
     *,
     total: int,
     rejected: int,
+    frozen: bool,
     used: Counter[tuple[str, str]],
 ) -> TableCopy:
     """Fills an empty table with the rows that are carried: TOTAL in SQLite less those REJECTED by rules.
 
+    FROZEN: it was truncated in this transaction, so that its rows can be written as needing no later freezing.
     USED counts what the rules changed, by ("table.column", rule). Raises Refused, naming the row.
     """
     started = time.monotonic()
@@ -56,8 +58,7 @@ def load(
     reader = _Reader(chunks, watch, pair.target, total - rejected)
     names = ", ".join(quoted(c.target) for c in sent)
     try:
-        # A table truncated in this transaction needs no later freezing: its rows are written as frozen.
-        cur.copy_expert(f"COPY {target_name(pair)} ({names}) FROM STDIN (FREEZE)", reader)
+        cur.copy_expert(f"COPY {target_name(pair)} ({names}) FROM STDIN{' (FREEZE)' if frozen else ''}", reader)
     except Exception as e:
         if isinstance(reader.failure, Unfit):
             raise refusing.unfit(con, pair, sent) or Refused(f"{pair.target}: {reader.failure}") from None

@@ -5,6 +5,7 @@ import sqlite3
 from collections.abc import Callable
 from contextlib import closing
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -207,7 +208,12 @@ def test_a_difference_among_many_rows_is_narrowed_down_by_halves(
     )
     walked: list[Part] = []
     walk = differing._walk
-    monkeypatch.setattr(differing, "_walk", lambda *args: walked.append(args[3]) or walk(*args))
+
+    def watched(con: Any, conn: Any, pair: Any, part: Part, hidden: Any) -> Any:
+        walked.append(part)
+        return walk(con, conn, pair, part, hidden)
+
+    monkeypatch.setattr(differing, "_walk", watched)
     found = compare(path, database).differences
     assert [(d.kind, d.key, d.postgres and d.postgres[-8:]) for d in found] == [
         ("extra", "id=-99999", ", before"),

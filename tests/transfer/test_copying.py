@@ -11,7 +11,7 @@ import psycopg2
 import pytest
 
 from bench import sample
-from transfer import constraints, copying
+from transfer import constraints, target
 from transfer.comparing import compare
 from transfer.copying import copy
 from transfer.errors import Cancelled, CouldNotLook, Refused
@@ -78,7 +78,7 @@ def test_keys_and_indexes_come_back_exactly(
         "ALTER TABLE ballots ADD CONSTRAINT once UNIQUE NULLS NOT DISTINCT (id, note) DEFERRABLE",
     )
     before = run(schema, CATALOGUE)
-    monkeypatch.setattr(copying, "BIG", 10)
+    monkeypatch.setattr(target, "BIG", 10)
     copy(app, schema)
     assert run(schema, CATALOGUE) == before
     assert next(row for row in before if row[1] == "fk_parent")[5:] == (True, True, "a tree")
@@ -88,6 +88,7 @@ def test_a_key_that_does_not_come_back_is_refused(
     app: Path, schema: str, run: Run, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     before = run(schema, STATE)
+    monkeypatch.setattr(target, "BIG", 10)
     monkeypatch.setattr(constraints, "put_back", lambda cur, d: None)
     with pytest.raises(Refused, match="fk_parent"):
         copy(app, schema)
@@ -221,7 +222,10 @@ def test_a_trigger_that_changes_rows_is_found_by_the_proof(app: Path, schema: st
 
 
 @pytest.mark.parametrize("stage", ["copy", "index", "prove"])
-def test_stopping_at_any_stage_leaves_the_target_untouched(app: Path, schema: str, run: Run, stage: str) -> None:
+def test_stopping_at_any_stage_leaves_the_target_untouched(
+    app: Path, schema: str, run: Run, monkeypatch: pytest.MonkeyPatch, stage: str
+) -> None:
+    monkeypatch.setattr(target, "BIG", 10)
     before, told = run(schema, STATE), threading.Event()
 
     def tell(p: Progress) -> None:
