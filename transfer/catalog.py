@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
-from transfer.postgres import Cursor
 from transfer.types import Type, type_of
+
+if TYPE_CHECKING:  # the process that reads SQLite again knows tables, and needs no driver for PostgreSQL
+    from transfer.postgres import Cursor
 
 
 @dataclass(frozen=True, slots=True)
