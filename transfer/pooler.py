@@ -31,8 +31,8 @@ class Pooling(Enum):
 def judged(told: int, seen: Sequence[tuple[str, int | None]]) -> Pooling:
     """From the process id TOLD at the start, and the ids SEEN by "A" (the connection) and "B" (another).
 
-    None: no answer in time. B waiting while A is served at once, from the same process, is session mode with a
-    full pool: in the other modes A would have had to wait behind it.
+    None: no answer in time. B waiting before and after A was served, from the same process, is session mode with
+    a full pool: in the other modes A would have had to wait behind it.
     """
     a = {pid for who, pid in seen if who == "A"}
     b = {pid for who, pid in seen if who == "B"}
@@ -43,16 +43,16 @@ def judged(told: int, seen: Sequence[tuple[str, int | None]]) -> Pooling:
     if len(a) > 1 or a & b or len(b - {None}) > 1:
         return Pooling.TRANSACTION
     if None in b:
-        return Pooling.SESSION if b == {None} and _served_after_waiting(seen) else Pooling.UNKNOWN
+        return Pooling.SESSION if b == {None} and _served_while_waiting(seen) else Pooling.UNKNOWN
     return Pooling.SESSION if len(seen) >= len(TURNS) else Pooling.UNKNOWN
 
 
-def _served_after_waiting(seen: Sequence[tuple[str, int | None]]) -> bool:
-    first = next(i for i, (who, pid) in enumerate(seen) if who == "B" and pid is None)
-    return any(who == "A" and pid is not None for who, pid in seen[first:])
+def _served_while_waiting(seen: Sequence[tuple[str, int | None]]) -> bool:
+    waits = [i for i, (who, pid) in enumerate(seen) if who == "B" and pid is None]
+    return any(who == "A" and pid is not None for who, pid in seen[waits[0] : waits[-1]])
 
 
-def look(conn: connection, another: Callable[[], connection], patience: float = 3.0) -> Pooling:
+def look(conn: connection, another: Callable[[], connection], patience: float = 2.0) -> Pooling:
     """Asks CONN (idle; left idle), and, only when there is a pooler, ANOTHER connection, an asynchronous one.
 
     PATIENCE: seconds that the other one may take. Raises psycopg2.Error when CONN fails.
@@ -64,11 +64,14 @@ def look(conn: connection, another: Callable[[], connection], patience: float = 
     deadline = time.monotonic() + patience
     try:
         with closing(another()) as other:
-            _finish(other, deadline)
+            if not _finish(other, deadline):
+                return Pooling.UNKNOWN
             for who in TURNS:
                 seen.append((who, _pid(conn) if who == "A" else _pid_of_other(other, deadline)))
                 if seen[-1] == ("B", None):
                     seen.append(("A", _pid(conn)))
+                    if not _finish(other, deadline):
+                        seen.append(("B", None))
                     break
     except psycopg2.Error:
         return judged(told, seen)
@@ -76,10 +79,14 @@ def look(conn: connection, another: Callable[[], connection], patience: float = 
 
 
 def _pid(conn: connection) -> int:
-    with conn.cursor() as cur:
-        cur.execute("SELECT pg_backend_pid()")
-        row = cur.fetchone()
-    conn.rollback()
+    conn.autocommit = True  # a pool by statement allows no BEGIN
+    try:
+        with conn.cursor() as cur:
+            cur.execute("SELECT pg_backend_pid()")
+            row = cur.fetchone()
+    finally:
+        if not conn.closed:
+            conn.autocommit = False
     assert row is not None
     return int(row[0])
 

@@ -107,7 +107,7 @@ def _worded(e: psycopg2.Error, url: str, conn: Connection | None) -> TransferErr
     where, hint = describe_url(url), advice(e)
     if isinstance(e, psycopg2.errors.LockNotAvailable):
         return Refused(
-            f"{where}: a table is in use by another session ({said}). {_blockers(url)} Stop it, try again."
+            f"{where}: a table is in use by another session ({said}). {_blockers(url, conn)} Stop it, try again."
         )
     if isinstance(e, psycopg2.errors.InsufficientPrivilege):
         return Refused(f"{where}: this role may not do that: {said}. {hint}")
@@ -124,15 +124,16 @@ def _worded(e: psycopg2.Error, url: str, conn: Connection | None) -> TransferErr
     return Refused(f"{where}: {said}")
 
 
-def _blockers(url: str) -> str:
-    """Who is in the way, asked of the server by another connection; a sentence in any case."""
+def _blockers(url: str, conn: Connection | None) -> str:
+    """Who is in the way, asked of the server; a sentence in any case. The transaction of CONN has failed already."""
     try:
-        with (
-            closing(psycopg2.connect(make_dsn(**parameters(url) | {"connect_timeout": "3"}))) as conn,
-            conn.cursor() as cur,
-        ):
-            cur.execute("SELECT set_config('statement_timeout', '3s', true), set_config('TimeZone', 'UTC', true)")
-            found = holders(cur)
+        if conn is not None and not conn.closed:
+            conn.rollback()
+            with conn.cursor() as cur:
+                found = holders(cur)
+        else:
+            with closing(psycopg2.connect(make_dsn(**parameters(url)))) as other, other.cursor() as cur:
+                found = holders(cur)
     except psycopg2.Error:
         return "Which one could not be seen."
     return f"In the way: {'; '.join(map(described, found))}." if found else "It is gone by now."

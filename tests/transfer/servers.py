@@ -100,17 +100,23 @@ def server(bin_: Path = WHEEL, settings: Mapping[str, str] | None = None, hba: s
         try:
             yield at
         finally:
-            _command(bin_, "pg_ctl", "-D", str(at.data), "-m", "immediate", "-w", "stop")
+            stop(at)
     finally:
         shutil.rmtree(home, ignore_errors=True)
 
 
-def start(at: Running, settings: Mapping[str, str]) -> None:
+def stop(at: Running) -> None:
+    _command(at.bin, "pg_ctl", "-D", str(at.data), "-m", "immediate", "-w", "stop")
+
+
+def start(at: Running, settings: Mapping[str, str], *, wait: bool = True) -> None:
     chosen = {"port": str(at.port), "listen_addresses": "127.0.0.1", "unix_socket_directories": str(at.home)}
     chosen |= {"fsync": "off", "shared_buffers": "32MB"} | settings
     with (at.data / "postgresql.auto.conf").open("a") as f:
         f.writelines(f"{name} = '{value}'\n" for name, value in chosen.items())
-    _command(at.bin, "pg_ctl", "-D", str(at.data), "-l", str(at.home / "log"), "-w", "start", quiet=True)
+    _command(
+        at.bin, "pg_ctl", "-D", str(at.data), "-l", str(at.home / "log"), "-w" if wait else "-W", "start", quiet=True
+    )
 
 
 def give(path: Path, mode: int = 0o700) -> None:
