@@ -33,8 +33,13 @@ _SESSION = {
     "default_tablespace": "",
     # Rows that a policy hides make an error, instead of a proof about the rest.
     "row_security": "off",
+    "transaction_timeout": "0",  # since PostgreSQL 17
+    "idle_session_timeout": "0",  # since PostgreSQL 14
 }
-_WHERE_KNOWN = {"transaction_timeout": "0", "idle_session_timeout": "0"}  # since PostgreSQL 17 and 14
+_SET = """
+SELECT set_config(name, value, false) FROM unnest(%s::text[], %s::text[]) AS s(name, value)
+WHERE current_setting(name, true) IS NOT NULL
+"""
 GRACE = 10.0  # seconds
 
 
@@ -70,13 +75,13 @@ def connect(
         try:
             pulse.watch(conn)
             _refuse_pooling(conn, wanted, url)
-            # Not as start-up options: a pooler such as PgBouncer refuses those.
+            # Not as start-up options: a pooler such as PgBouncer refuses those. In one statement outside of a
+            # transaction, for a role's own timeouts hold until then.
+            conn.autocommit = True
+            settings = _SESSION | timeouts
             with conn.cursor() as cur:
-                for name, value in (_SESSION | timeouts).items():
-                    cur.execute("SELECT set_config(%s, %s, false)", (name, value))
-                for name, value in _WHERE_KNOWN.items():
-                    cur.execute("SELECT set_config(name, %s, false) FROM pg_settings WHERE name = %s", (value, name))
-            conn.commit()
+                cur.execute(_SET, (list(settings), list(settings.values())))
+            conn.autocommit = False
         except BaseException:
             conn.close()
             raise
@@ -162,11 +167,12 @@ def cancelling(conn: Connection, asked: Asked | None) -> Iterator[None]:
     def strike() -> None:
         while not done.wait(0.1):
             try:
-                conn.cancel()  # again and again: between two statements it meets nothing
+                # cancel() waits for a silent server without end, and keeps every other thread waiting (the GIL).
+                if pulse.answers(conn, 2):
+                    conn.cancel()  # again and again: between two statements it meets nothing
             except psycopg2.Error:
                 return
 
-    # Two threads: cancel() waits without end for a server that is silent.
     striker = threading.Thread(target=strike, name="transfer-strike", daemon=True)
     watcher = threading.Thread(target=watch, name="transfer-cancel", daemon=True)
     watcher.start()

@@ -51,16 +51,8 @@ def watch(conn: Watched) -> None:
     if conn.info.host.startswith("/"):
         return  # a Unix socket has no network to fall silent
     ended = conn.ended = threading.Event()
-    wanted: dict[str, Any] = conn.info.dsn_parameters | {
-        "host": conn.info.host,
-        "port": str(conn.info.port),
-        "password": conn.info.password,
-        "application_name": "tminus pulse",
-        "connect_timeout": str(round(RHYTHM.patience)),
-    }
-    wanted.pop("hostaddr", None)
     threading.Thread(
-        target=_beat, args=(weakref.ref(conn), ended, wanted, RHYTHM), name="transfer-pulse", daemon=True
+        target=_beat, args=(weakref.ref(conn), ended, _way_of(conn), RHYTHM), name="transfer-pulse", daemon=True
     ).start()
 
 
@@ -72,7 +64,7 @@ def _beat(ref: weakref.ref[Watched], ended: threading.Event, wanted: dict[str, A
             return
         now = _moved(conn)
         del conn
-        if (now and now != moved) or _answers(wanted, rhythm.patience):
+        if (now and now != moved) or _tried(wanted, rhythm.patience):
             moved, silent, since = now, 0, time.monotonic()
             continue
         silent += 1
@@ -83,11 +75,29 @@ def _beat(ref: weakref.ref[Watched], ended: threading.Event, wanted: dict[str, A
             return
 
 
-def _answers(wanted: dict[str, Any], patience: float) -> bool:
+def answers(conn: connection, patience: float) -> bool:
+    """Whether the server of CONN says anything at all to another connection within PATIENCE seconds (2 or more)."""
+    return _tried(_way_of(conn), patience)
+
+
+def _way_of(conn: connection) -> dict[str, Any]:
+    """The parameters of another connection to the host, of several maybe, that CONN has got through to."""
+    way: dict[str, Any] = conn.info.dsn_parameters | {
+        "host": conn.info.host,
+        "port": str(conn.info.port),
+        "password": conn.info.password,
+        "application_name": "tminus pulse",
+    }
+    if "," in conn.info.dsn_parameters.get("host", ""):
+        way.pop("hostaddr", None)  # a list too, and no longer as long
+    return way
+
+
+def _tried(way: dict[str, Any], patience: float) -> bool:
     """Any answer counts, a refusal too; only silence for PATIENCE seconds does not."""
     started = time.monotonic()
     try:
-        psycopg2.connect(**wanted).close()
+        psycopg2.connect(**way | {"connect_timeout": str(round(patience))}).close()
     except psycopg2.Error:
         return time.monotonic() - started < patience - 0.5
     return True

@@ -23,6 +23,8 @@ def parameters(url: str) -> dict[str, str]:
     """
     if not _SCHEME.match(url):
         raise Refused("The database URL does not begin with postgresql:// (or postgres://).")
+    if not url.isprintable():  # libpq would end the URL at a NUL, and take a line end for a part of a name
+        raise Refused("The database URL holds a line end or another control character: take it out.")
     rest = _SCHEME.sub("", url, count=1)
     try:
         found = dict(parse_dsn("postgresql://" + rest))

@@ -22,7 +22,7 @@ from transfer import pulse
 from transfer.comparing import compare
 from transfer.copying import copy
 from transfer.errors import Cancelled, CouldNotLook, Refused, TransferError
-from transfer.postgres import cancelling, connect, speaking_of
+from transfer.postgres import cancelling, connect
 from transfer.progress import Progress
 from transfer.urls import describe_url, parameters, without_secret
 
@@ -86,6 +86,7 @@ def test_a_password_of_any_characters_connects_and_a_wrong_one_is_not_said(
         f"postgresql://u:{CANARY}@h/db?pgbouncer=true",
         f"postgresql://u:{CANARY}@h:port/db",
         f"postgresql://u:{CANARY}@h/db\0",
+        f"postgresql://u:{CANARY}@h/db\n",
     ],
 )
 def test_a_url_that_cannot_be_read_is_refused_without_a_piece_of_it(url: str) -> None:
@@ -209,7 +210,7 @@ def test_timeouts_that_a_role_has_set_do_not_end_a_copy(app: Path, server: serve
     url = servers.fresh(server.url(), sample.POSTGRES)
     name = url.rsplit("/", 1)[1]
     for setting in ("statement_timeout", "idle_in_transaction_session_timeout", "transaction_timeout"):
-        servers.execute(url, f"ALTER DATABASE {name} SET {setting} = '1ms'")
+        servers.execute(url, f"ALTER DATABASE {name} SET {setting} = '50ms'")
     assert copy(app, url).proof.equal
 
 
@@ -249,11 +250,11 @@ def test_a_wish_to_stop_is_met_even_when_the_server_is_silent(
         url = f"postgresql://postgres@127.0.0.1:{between.port}/postgres"
         conn = connect(url)
         asked = threading.Event()
-        with closing(conn), conn.cursor() as cur, pytest.raises(Cancelled):
-            with speaking_of(url, conn), cancelling(conn, asked.is_set):
-                between.silent.set()
-                asked.set()
-                cur.execute("SELECT 1")
+        stopped = pytest.raises(Cancelled)
+        with closing(conn), conn.cursor() as cur, stopped, cancelling(conn, asked.is_set):
+            between.silent.set()
+            asked.set()
+            cur.execute("SELECT 1")
 
 
 openssl = pytest.mark.skipif(shutil.which("openssl") is None, reason="the openssl command is not installed")
