@@ -42,6 +42,9 @@ _BY_WORDS = {
     "[Uu]nsupported startup parameter": (
         "A pooler is in between that refuses this: take it out of the URL, or use the server's direct address."
     ),
+    "server closed the connection unexpectedly|could not receive data|SSL SYSCALL error|Connection reset": (
+        "The server, or something in between, ended the session: its log says why."
+    ),
     "Connection refused": "Nothing listens there: see the host, the port, and that the server is up.",
     "could not translate host name": "See the host in the URL, and that this machine can resolve names.",
     "timeout expired": "No answer: see the host, the port, and what a firewall lets through.",

@@ -68,7 +68,7 @@ class Running:
 def _command(bin_: Path, *argv: str, quiet: bool = False) -> None:
     out = subprocess.DEVNULL if quiet else subprocess.PIPE  # a server that is started keeps a pipe open
     done = subprocess.run([bin_ / argv[0], *argv[1:]], stdout=out, stderr=out, cwd="/", check=False, text=True, **AS)
-    assert done.returncode == 0, done.stderr
+    assert done.returncode == 0, (argv, done.stderr)
 
 
 @contextmanager
@@ -114,9 +114,11 @@ def start(at: Running, settings: Mapping[str, str], *, wait: bool = True) -> Non
     chosen |= {"fsync": "off", "shared_buffers": "32MB"} | settings
     with (at.data / "postgresql.auto.conf").open("a") as f:
         f.writelines(f"{name} = '{value}'\n" for name, value in chosen.items())
-    _command(
-        at.bin, "pg_ctl", "-D", str(at.data), "-l", str(at.home / "log"), "-w" if wait else "-W", "start", quiet=True
-    )
+    log, waiting = at.home / "log", "-w" if wait else "-W"
+    try:
+        _command(at.bin, "pg_ctl", "-D", str(at.data), "-l", str(log), waiting, "start", quiet=True)
+    except AssertionError:
+        raise AssertionError(log.read_text()[-2000:]) from None
 
 
 def give(path: Path, mode: int = 0o700) -> None:
@@ -289,3 +291,23 @@ def everything(url: str) -> list[object]:
 
 def sessions(url: str, application: str = "tminus transfer") -> int:
     return int(execute(url, f"SELECT count(*) FROM pg_stat_activity WHERE application_name = '{application}'")[0][0])
+
+
+def kill(at: Running) -> None:
+    """kill -9 of the postmaster first, then of all its children; waits until they are gone."""
+    pid = at.pid
+    children = [int(p) for p in Path(f"/proc/{pid}/task/{pid}/children").read_text().split()]
+    for each in (pid, *children):
+        with suppress(ProcessLookupError):
+            os.kill(each, signal.SIGKILL)
+    until(lambda: not any(map(_alive, (pid, *children))))
+    (at.data / "postmaster.pid").unlink()
+    for left in at.home.glob(".s.PGSQL.*"):
+        left.unlink()
+
+
+def _alive(pid: int) -> bool:
+    try:
+        return Path(f"/proc/{pid}/stat").read_text().rsplit(")", 1)[1].split()[0] != "Z"
+    except OSError:
+        return False

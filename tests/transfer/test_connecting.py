@@ -167,8 +167,8 @@ def test_a_server_that_starts_up_or_only_reads_is_refused_with_the_reason(app: P
         with pytest.raises(Refused, match=r"recovery.*standby.*use the primary"):
             copy(app, url)
         servers.stop(at)
-        servers.start(at, {"hot_standby": "off"}, wait=False)
-        servers.until(lambda: "not yet accepting" in _refusal(at) or "starting up" in _refusal(at))
+        servers.start(at, {"restore_command": "sleep 3"}, wait=False)  # which comes before anything else
+        servers.until(lambda: "starting up" in _refusal(at))
         assert "The server is starting" in said_of(url)
 
 
