@@ -6,6 +6,8 @@ Servers are looked for in the embedded wheel, in /usr/lib/postgresql/*/bin, and 
 
 from __future__ import annotations
 
+import atexit
+import functools
 import os
 import secrets
 import shutil
@@ -69,6 +71,17 @@ def _command(bin_: Path, *argv: str, quiet: bool = False) -> None:
     out = subprocess.DEVNULL if quiet else subprocess.PIPE  # a server that is started keeps a pipe open
     done = subprocess.run([bin_ / argv[0], *argv[1:]], stdout=out, stderr=out, cwd="/", check=False, text=True, **AS)
     assert done.returncode == 0, (argv, done.stderr)
+
+
+@functools.cache
+def _cluster(bin_: Path) -> Path:
+    """The data of a new cluster, made once in a session and copied: that is several times quicker than initdb."""
+    home = Path(tempfile.mkdtemp(prefix="tminus-pg-", dir="/tmp"))
+    atexit.register(shutil.rmtree, home, ignore_errors=True)
+    give(home)
+    data = str(home / "data")
+    _command(bin_, "initdb", "-D", data, "-U", "postgres", "-A", "trust", "-E", "UTF8", "--locale=C.UTF-8", "-N")
+    return home / "data"
 
 
 @contextmanager
