@@ -294,12 +294,14 @@ _TABLES = (
 
 def everything(url: str) -> list[object]:
     """What must be as it was: files, constraints, indexes, the rows of every table and the state of sequences."""
-    names = sorted(name for (name,) in execute(url, _TABLES))
-    return [
-        execute(url, STATE),
-        execute(url, CATALOGUE),
-        *[execute(url, f"SELECT * FROM {name} ORDER BY 1") for name in names],
-    ]
+    with closing(psycopg2.connect(url)) as conn, conn.cursor() as cur:
+
+        def seen(query: str) -> list[tuple[Any, ...]]:
+            cur.execute(query)
+            return cur.fetchall()
+
+        tables = sorted(name for (name,) in seen(_TABLES))
+        return [seen(STATE), seen(CATALOGUE), *(seen(f"SELECT * FROM {name} ORDER BY 1") for name in tables)]
 
 
 def sessions(url: str, application: str = "tminus transfer") -> int:
