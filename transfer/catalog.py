@@ -41,6 +41,21 @@ class SequenceOf:
     column: str
 
 
+@dataclass(frozen=True, slots=True)
+class Trigger:
+    """A trigger that a copy sets off. CHANGES_ROWS: it may alter or drop what is sent (BEFORE, for each row)."""
+
+    table: str
+    name: str
+    on: str
+    changes_rows: bool
+
+    @property
+    def text(self) -> str:
+        does = "may change or drop the rows that are sent" if self.changes_rows else "runs when rows are sent"
+        return f"trigger {self.name} ({self.on}) {does}"
+
+
 # A domain over a domain over ... is followed to its base type, and the first typmod met on the way holds.
 _COLUMNS = """
 WITH RECURSIVE base(oid, typname, typtype, typbasetype, typmod) AS (
@@ -84,6 +99,20 @@ JOIN pg_attribute a ON a.attrelid = t.oid AND a.attnum = feeds.attnum
 WHERE s.relkind = 'S' AND tn.nspname = current_schema() AND t.relkind IN ('r', 'p')
 ORDER BY 3, 4, 2
 """
+# tgtype, as in pg_trigger.h: 1 row, 2 before, 4 insert, 32 truncate. Only "origin" and "always" ones fire here.
+_TRIGGERS = """
+SELECT c.relname, t.tgname,
+       concat_ws(' ', CASE WHEN t.tgtype::int & 2 <> 0 THEN 'BEFORE' ELSE 'AFTER' END,
+                 concat_ws(' OR ', CASE WHEN t.tgtype::int & 4 <> 0 THEN 'INSERT' END,
+                           CASE WHEN t.tgtype::int & 32 <> 0 THEN 'TRUNCATE' END),
+                 CASE WHEN t.tgtype::int & 1 <> 0 THEN 'FOR EACH ROW' ELSE 'FOR EACH STATEMENT' END),
+       t.tgtype::int & 7 = 7
+FROM pg_trigger t
+JOIN pg_class c ON c.oid = t.tgrelid
+WHERE NOT t.tgisinternal AND t.tgenabled IN ('O', 'A') AND t.tgtype::int & 36 <> 0
+  AND c.relkind IN ('r', 'p') AND NOT c.relispartition AND c.relnamespace = current_schema()::regnamespace
+ORDER BY 1, 2
+"""
 
 
 def tables(cur: Cursor) -> tuple[Table, ...]:
@@ -118,3 +147,9 @@ def tables(cur: Cursor) -> tuple[Table, ...]:
 def sequences(cur: Cursor) -> tuple[SequenceOf, ...]:
     cur.execute(_SEQUENCES)
     return tuple(SequenceOf(*row) for row in cur.fetchall())
+
+
+def triggers(cur: Cursor) -> tuple[Trigger, ...]:
+    """The triggers of the current schema's tables that an INSERT, a COPY or a TRUNCATE would set off."""
+    cur.execute(_TRIGGERS)
+    return tuple(Trigger(*row) for row in cur.fetchall())
