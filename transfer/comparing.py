@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from itertools import groupby
 from pathlib import Path
 
-from transfer import catalog, pairing, sequencing
+from transfer import catalog, pairing, privileges, sequencing
 from transfer import sqlite as lite
 from transfer.differing import Difference, differences
 from transfer.digesting import digesting, parts_of
@@ -84,6 +84,7 @@ def compare(
             conn.set_session(isolation_level="REPEATABLE READ", readonly=True)
             with speaking_of(database_url, conn), cancelling(conn, cancelled), conn.cursor() as cur:
                 pairs, findings = paired(con, cur, rules)
+                privileges.require(privileges.lacking_to_read(cur, [p.oid for p in pairs]))
                 totals = [lite.count(con, p.source) for p in pairs]
                 parts = parts_of(con, pairs, totals)
                 with digesting(sqlite, pairs, parts) as sharing:

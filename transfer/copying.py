@@ -12,7 +12,7 @@ from pathlib import Path
 
 import psycopg2
 
-from transfer import sequencing
+from transfer import catalog, privileges, sequencing
 from transfer import sqlite as lite
 from transfer.comparing import Comparison, Proofs, Sides, judge, paired, source
 from transfer.digesting import digesting, parts_of
@@ -141,8 +141,9 @@ def _transfer(
     clock = _Stages()
     made = _create(con, cur) if job.create_schema else ()
     pairs, findings = paired(con, cur, job.rules)
-    findings = (*made, *findings)
+    findings = (*made, *findings, *(Finding(t.table, None, t.text, False) for t in catalog.triggers(cur)))
     check_schemas(pairs, findings)
+    privileges.require(privileges.lacking_to_fill(cur, [p.oid for p in pairs]))
     totals = [lite.count(con, p.source) for p in pairs]
     used: Counter[tuple[str, str]] = Counter()
     rejected = _reject(job, con, pairs, used)

@@ -81,10 +81,9 @@ def lacking_to_read(cur: Cursor, tables: Collection[int]) -> tuple[str, ...]:
 def require(lacking: Collection[str]) -> None:
     """Raises Refused with all of LACKING, when there is any."""
     if lacking:
-        raise Refused(
-            f"This role cannot do it, nothing was done: {'; '.join(lacking)}."
-            " Connect as the owner of the tables (the role that ran the migrations)."
-        )
+        owner = any("ownership" in said for said in lacking)
+        mend = "Connect as the owner of the tables (the role that ran the migrations)." if owner else "Mend that first."
+        raise Refused(f"This role may not do it, nothing was done: {'; '.join(lacking)}. {mend}")
 
 
 def _missing(cur: Cursor, query: str, tables: Collection[int]) -> list[str]:

@@ -29,8 +29,8 @@ KILLS = 2
 CHILD = """
 import sys
 from pathlib import Path
-from transfer import copying
-copying.BIG = 10
+from transfer import copying, target
+target.BIG = 10
 def told(p):
     print(p.stage, flush=True)
     sys.stdin.readline()
@@ -55,7 +55,7 @@ def app() -> Iterator[Path]:
 
 @pytest.fixture(autouse=True)
 def _all_down(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("transfer.copying.BIG", 10)  # so that keys and indexes are taken down and put back
+    monkeypatch.setattr("transfer.target.BIG", 10)  # so that keys and indexes are taken down and put back
 
 
 @pytest.fixture

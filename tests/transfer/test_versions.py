@@ -44,7 +44,7 @@ COMMENT ON CONSTRAINT fk_parent ON articles IS 'a tree';
 
 @pytest.mark.parametrize("version", SERVERS)
 def test_a_backup_is_copied_and_compares_equal(version: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("transfer.copying.BIG", 10)  # so that keys and indexes are taken down and put back
+    monkeypatch.setattr("transfer.target.BIG", 10)  # so that keys and indexes are taken down and put back
     app = tmp_path / "app.db"
     sample.write(app, 380)
     with closing(sqlite3.connect(app)) as con:
