@@ -1,0 +1,57 @@
+"""What the checklist says of the data, in `[transfer]`: the rules for values, and the columns that stay private."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from checks.contract import Context
+from state.problems import KeyPath
+from transfer.errors import Refused
+
+
+@dataclass(frozen=True, slots=True)
+class Told:
+    """`[transfer]` as plain data. RULES by "table.column" or "table"; PRIVATE: columns whose values are not shown."""
+
+    rules: Mapping[str, tuple[str, ...]]
+    private: frozenset[str]
+
+    @property
+    def keywords(self) -> dict[str, Any]:
+        """The keyword `rules` of `transfer.copy` and its kin, when anything was said. Raises Refused."""
+        if not self.rules and not self.private:
+            return {}
+        from transfer.rules import read_rules  # type: ignore[import-not-found, unused-ignore]
+
+        return {"rules": read_rules(self.rules, sorted(self.private))}
+
+    @property
+    def lines(self) -> tuple[str, ...]:
+        """The rules as a plan shows them."""
+        return tuple(f"RULE {key}: {', '.join(names)}" for key, names in self.rules.items())
+
+
+def told(ctx: Context) -> Told:
+    """What the checklist says of the data that the checks of CTX move."""
+    return told_in(ctx.transfer.get("rules", {}), ctx.transfer.get("private", ()))
+
+
+def told_in(rules: Mapping[str, str | Sequence[str]], private: Sequence[str]) -> Told:
+    """RULES with each value a tuple: a rule alone is written as a text."""
+    return Told({k: (v,) if isinstance(v, str) else tuple(v) for k, v in rules.items()}, frozenset(private))
+
+
+def rule_problems(rules: Mapping[str, str | Sequence[str]]) -> Iterator[tuple[KeyPath, str, str]]:
+    """(key path below `[transfer]`, what is wrong, what would be right) for each rule that nobody knows."""
+    if not rules:
+        return
+    from transfer.rules import read_rules  # type: ignore[import-not-found, unused-ignore]
+
+    for key, rule in rules.items():
+        try:
+            read_rules({key: rule})
+        except Refused as refused:
+            message, _, mend = str(refused).partition("; ")
+            yield ("rules", key), message, mend
