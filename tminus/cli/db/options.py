@@ -91,6 +91,9 @@ def rules_of(file: Path | None, private: Sequence[str] = ()) -> Told:
     from checks.rules import rule_problems, told_in
     from state.definition import Transfer
 
+    for column in private:
+        if "." not in column.strip("."):
+            raise click.UsageError(f"--private {column}: say which table's, as in users.email")
     table = Transfer()
     if file is not None:
         table = _table_of(file)
