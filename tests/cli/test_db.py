@@ -204,9 +204,10 @@ def test_usage_is_2_and_says_what_would_be_right(backup, more, said) -> None:
         ("[transfer", "not TOML"),
     ],
 )
-def test_a_file_of_rules_that_says_nothing_or_nonsense_is_2(tmp_path, backup, target, text, said) -> None:
+def test_a_file_of_rules_that_says_nothing_or_nonsense_is_2(tmp_path, text, said) -> None:
     (tmp_path / "rules.toml").write_text(text)
-    result = db("compare", "--sqlite", backup, *ON, "--rules", tmp_path / "rules.toml")
+    on = ("--postgres", "postgresql://app@127.0.0.1:1/app")
+    result = db("compare", "--sqlite", tmp_path / "none.db", *on, "--rules", tmp_path / "rules.toml")
     assert result.exit_code == 2, result.output
     assert said in result.stderr
 
@@ -268,7 +269,9 @@ def rules(tmp_path: Path) -> Any:
 
 
 def test_an_unknown_rule_is_told_with_its_line_and_what_was_meant(rules, backup, target) -> None:
-    path = rules('[transfer.rules]\n"authors.name" = "strip-nul"\n"authors.bio" = "truncat"\n"logins" = "skip-tabel"\n')
+    path = rules(
+        '[transfer.rules]\n"authors.name" = "strip-nul"\n"authors.bio" = "truncat"\n"logins" = "skip-tabel"\n'
+    )
     result = db("copy", "--sqlite", backup, *ON, "--rules", path)
     assert result.exit_code == 2, result.output
     assert "rules.toml:3" in result.stderr
@@ -276,7 +279,9 @@ def test_an_unknown_rule_is_told_with_its_line_and_what_was_meant(rules, backup,
     assert "rules.toml:4" in result.stderr
 
 
-def test_a_row_that_a_rule_leaves_out_is_in_the_reject_file_and_told(rules, live, target, change, run, tmp_path) -> None:
+def test_a_row_that_a_rule_leaves_out_is_in_the_reject_file_and_told(
+    rules, live, target, change, run, tmp_path
+) -> None:
     change(live, "UPDATE authors SET joined_at = '2024-02-30' WHERE id = (SELECT max(id) FROM authors)")
     change(live, "UPDATE logins SET author_id = 1")
     change(live, "UPDATE articles SET author_id = 1")
