@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from checks.backups import backup_of, planned_backup, reporting, sound_backup_of, stamp, transfer_errors
 from checks.contract import Context, Danger, Plan, check
@@ -13,7 +13,9 @@ from state.verdicts import Outcome
 from transfer import comparing, copying
 from transfer.errors import CouldNotLook, Refused
 from transfer.postgres import describe_url
-from transfer.proving import Difference
+
+if TYPE_CHECKING:
+    from transfer.differing import Difference  # type: ignore[import-not-found, unused-ignore]
 
 _NAMED = 8  # differences that go into the evidence
 
@@ -139,14 +141,12 @@ def compare(ctx: Context, *, backup: str, database_url: str) -> Outcome:
     The rules of `[transfer]` hold on SQLite's side; values of its private columns are not shown.
     """
     rules = told(ctx)
-    more: dict[str, Any] = {"private": rules.private} if rules.private else {}
     found = comparing.compare(
         backup_of(ctx, backup),
         database_url,
         progress=reporting(ctx),
         cancelled=ctx.cancelled.is_set,
         **rules.keywords,
-        **more,
     )
     rows = sum(t.rows_sqlite for t in found.tables)
     behind = [s.sequence for s in found.sequences if not s.ok]

@@ -146,7 +146,6 @@ def compare(
     told = rules_of(rules, private)
 
     def work(on: Lines) -> Answer:
-        more: dict[str, Any] = {"private": told.private} if told.private else {}
         found = look(
             sqlite,
             database_url,
@@ -154,7 +153,6 @@ def compare(
             cancelled=on.cancelled,
             limit=limit,
             **told.keywords,
-            **more,
         )
         code = (HOLDS if found.equal else DOES_NOT_HOLD) if found.tables else COULD_NOT_LOOK
         return Answer(code, comparison_lines(found), found)
