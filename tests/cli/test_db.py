@@ -314,10 +314,26 @@ def test_a_private_value_is_in_no_output(rules, live, target, change, run) -> No
             assert result.exit_code == 1, result.output
             assert "canary" not in result.output
             assert "authors" in result.stdout
-    change(live, f"UPDATE authors SET email = '{canary}' || char(0) || 'x' WHERE id = 2")
-    run(target, "TRUNCATE authors CASCADE")
+
+
+@pytest.mark.parametrize(
+    "wrong",
+    [
+        "UPDATE authors SET email = 'canary' || char(0) || 'x' WHERE id = 2",  # refused by COPY
+        "UPDATE authors SET email = replace(hex(zeroblob(150)), '00', 'canary') WHERE id = 2",  # by its length
+        "UPDATE authors SET email = 'canary@example.org' WHERE id IN (2, 3)",  # by the unique key
+    ],
+)
+def test_a_private_value_is_in_no_refusal(rules, live, target, change, wrong) -> None:
+    with closing(sqlite3.connect(live)) as con:  # without the unique key, which would refuse the third there
+        con.executescript(
+            "CREATE TABLE plain AS SELECT * FROM authors; DROP TABLE authors; ALTER TABLE plain RENAME TO authors;"
+        )
+    change(live, wrong)
+    told = rules('[transfer]\nprivate = ["authors.email"]\n')
     refused = db("copy", "--sqlite", backed_up(live), *ON, "--rules", told)
-    assert refused.exit_code == 1
+    assert refused.exit_code == 1, refused.output
+    assert "authors" in refused.stderr
     assert "canary" not in refused.output
 
 
