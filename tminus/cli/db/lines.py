@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+import tomllib
 from collections.abc import Iterable, Sequence
 from typing import Any
 
@@ -114,13 +116,14 @@ def audit_lines(found: Any) -> list[str]:
     ]
     words = {"blocks": "BLOCKS ", "changes": "CHANGES", "note": "note   "}
     rank = {"blocks": 0, "changes": 1, "note": 2}
-    for f in sorted(found.findings, key=lambda f: (bool(f.settled), rank.get(f.severity, 0), f.table)):
+    ordered = sorted(found.findings, key=lambda f: (bool(f.settled), rank.get(f.severity, 0), f.table))
+    for f in ordered:
         where = f"{f.table}.{f.column}" if f.column else f.table
         times = "" if f.count is None else f"  {f.count:,} times"
         word = "settled" if f.settled else words.get(f.severity, "BLOCKS ")
         lines += ["", f"{word}  {where}{times}  {f.text}"]
         lines += [f"         e.g. {e.key}: {e.value}" for e in f.examples]
-    rules = dict.fromkeys(f.rule for f in found.findings if f.rule and not f.settled and f.severity != "note")
+    rules = rule_lines(f.rule for f in ordered if f.rule and not f.settled and f.severity != "note")
     if rules:
         lines += [
             "",
@@ -129,3 +132,23 @@ def audit_lines(found: Any) -> list[str]:
         ]
         lines += ["[transfer.rules]", *rules]
     return lines
+
+
+def rule_lines(suggested: Iterable[str]) -> list[str]:
+    """Lines of TOML that may stand together: a column with several things to settle gets one key with a list.
+
+    >>> rule_lines(['"a.b" = "cast"', '"a.c" = "null"', '"a.b" = "truncate"', '"a.b" = "cast"'])
+    ['"a.b" = ["cast", "truncate"]', '"a.c" = "null"']
+    """
+    by_key: dict[str, dict[str, None]] = {}
+    for line in suggested:
+        for key, value in tomllib.loads(line).items():
+            by_key.setdefault(key, {}).update(dict.fromkeys([value] if isinstance(value, str) else value))
+    return [
+        f"{_toml(key)} = {_toml(names[0] if len(names) == 1 else names)}"
+        for key, names in ((key, list(found)) for key, found in by_key.items())
+    ]
+
+
+def _toml(value: str | list[str]) -> str:
+    return json.dumps(value, ensure_ascii=False)  # which TOML reads the same
