@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import sqlite3
 import sys
+import tomllib
 from contextlib import closing
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -19,7 +20,7 @@ from checks.audit import audit
 from checks.contract import Context
 from checks.salvage import salvage
 from state.verdicts import Verdict
-from tminus.cli.db.lines import audit_lines, table
+from tminus.cli.db.lines import audit_lines, rule_lines, table
 
 
 @dataclass
@@ -119,6 +120,11 @@ def test_the_lines_of_an_audit_name_everything_and_teach_the_rules_once():
     assert lines[lines.index("[transfer.rules]") + 1 :] == ['"users.age" = "cast"', '"users.born" = "to-utc"']
     assert audit_lines(Audit())[0].startswith("CLEAN")
     assert audit_lines(Audit(tables=0))[0].startswith("NOTHING TO LOOK AT")
+
+
+def test_rules_that_are_suggested_for_one_column_may_stand_together_in_a_file():
+    lines = rule_lines(['"a.b" = "cast"', '"a.c\\"" = "null"', '"a.b" = "truncate"', '"a.b" = "cast"'])
+    assert tomllib.loads("\n".join(lines)) == {"a.b": ["cast", "truncate"], 'a.c"': "null"}
 
 
 def test_a_table_of_results_is_aligned_and_cleaned():

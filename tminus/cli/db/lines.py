@@ -127,7 +127,7 @@ def audit_lines(found: Any) -> list[str]:
     if rules:
         lines += [
             "",
-            "Correct the rows in SQLite; or decide for rules (in the checklist, or a file for --rules):",
+            "Correct the rows in SQLite, or decide for rules (in the checklist, or a file for --rules):",
             "",
         ]
         lines += ["[transfer.rules]", *rules]
@@ -140,14 +140,11 @@ def rule_lines(suggested: Iterable[str]) -> list[str]:
     >>> rule_lines(['"a.b" = "cast"', '"a.c" = "null"', '"a.b" = "truncate"', '"a.b" = "cast"'])
     ['"a.b" = ["cast", "truncate"]', '"a.c" = "null"']
     """
-    by_key: dict[str, dict[str, None]] = {}
-    for line in suggested:
+    by_key: dict[str, list[str]] = {}
+    for line in dict.fromkeys(suggested):
         for key, value in tomllib.loads(line).items():
-            by_key.setdefault(key, {}).update(dict.fromkeys([value] if isinstance(value, str) else value))
-    return [
-        f"{_toml(key)} = {_toml(names[0] if len(names) == 1 else names)}"
-        for key, names in ((key, list(found)) for key, found in by_key.items())
-    ]
+            by_key.setdefault(key, []).extend([value] if isinstance(value, str) else value)
+    return [f"{_toml(key)} = {_toml(names[0] if len(names) == 1 else names)}" for key, names in by_key.items()]
 
 
 def _toml(value: str | list[str]) -> str:
