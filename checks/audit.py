@@ -24,9 +24,10 @@ def audit(ctx: Context, *, sqlite: str, database_url: str | None = None) -> Outc
     """
     from transfer.audit import audit as look  # type: ignore[import-not-found, unused-ignore]
 
-    rules = told(ctx)
+    rules, path = told(ctx), backup_of(ctx, sqlite)
+    rules.must_know(path)
     found = look(
-        backup_of(ctx, sqlite),
+        path,
         database_url,
         rules=rules.rules,
         private=rules.private,

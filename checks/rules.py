@@ -4,11 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from difflib import get_close_matches
+from pathlib import Path
 from typing import Any
 
 from checks.contract import Context
 from state.problems import KeyPath
+from state.schema import did_you_mean
 from transfer.errors import Refused
+from transfer.sqlite import reading, tables
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,6 +30,16 @@ class Told:
         from transfer.rules import read_rules  # type: ignore[import-not-found, unused-ignore]
 
         return {"rules": read_rules(self.rules, sorted(self.private))}
+
+    def must_know(self, sqlite: Path) -> None:
+        """Raises Refused for a private column that SQLITE does not have: misspelled, its values would be shown."""
+        if not self.private:
+            return
+        with reading(sqlite) as con:
+            known = [f"{t.name}.{c.name}" for t in tables(con) for c in t.columns]
+        for column in sorted(self.private.difference(known)):
+            near = did_you_mean(column, known) if get_close_matches(column, known) else "write it as SQLite spells it"
+            raise Refused(f"private: there is no column {column!r} in {sqlite.name}; {near}")
 
     @property
     def lines(self) -> tuple[str, ...]:

@@ -65,6 +65,7 @@ def copy(
     off before it could say so.
     """
     source, rules = sound_backup_of(ctx, backup), told(ctx)
+    rules.must_know(source)
     # Only what is asked for: a copy without rules leaves out no row, and needs no file for such.
     more: dict[str, Any] = {"create_schema": True} if create_schema else {}
     if rules.rules:
@@ -140,9 +141,10 @@ def compare(ctx: Context, *, backup: str, database_url: str) -> Outcome:
 
     The rules of `[transfer]` hold on SQLite's side; values of its private columns are not shown.
     """
-    rules = told(ctx)
+    rules, path = told(ctx), backup_of(ctx, backup)
+    rules.must_know(path)
     found = comparing.compare(
-        backup_of(ctx, backup),
+        path,
         database_url,
         progress=reporting(ctx),
         cancelled=ctx.cancelled.is_set,

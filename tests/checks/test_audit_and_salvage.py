@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
 import sqlite3
 import sys
@@ -21,6 +22,22 @@ from checks.contract import Context
 from checks.salvage import salvage
 from state.verdicts import Verdict
 from tminus.cli.db.lines import audit_lines, rule_lines, table
+
+USERS = """
+CREATE TABLE users (id INTEGER PRIMARY KEY, email TEXT, age INTEGER);
+INSERT INTO users VALUES (1, 'ada@example.org', 36), (2, 'canary-4711@example.org', 40);
+"""
+
+
+def small(path: Path, script: str) -> None:
+    with closing(sqlite3.connect(path)) as con:
+        con.executescript(script)
+
+
+def sql(url: str, *statements: str) -> None:
+    with closing(psycopg2.connect(url)) as connection, connection, connection.cursor() as cur:
+        for statement in statements:
+            cur.execute(statement)
 
 
 @dataclass
@@ -51,7 +68,7 @@ class Audit:
 
 @pytest.fixture
 def context(tmp_path: Path) -> Context:
-    (tmp_path / "app.db").touch()
+    small(tmp_path / "app.db", USERS)
     rules = {"private": ["users.email"], "rules": {"users.age": "cast"}}
     return Context(item="x", project=tmp_path, artefacts=tmp_path / "artefacts", transfer=rules)
 
@@ -102,6 +119,14 @@ def test_an_audit_that_says_it_is_not_clean_never_passes(monkeypatch, context):
 
     instead(monkeypatch, "audit", lambda *args, **more: Strange())
     assert audit(context, sqlite="app.db").verdict is Verdict.FAIL
+
+
+def test_a_private_column_that_does_not_exist_is_refused(monkeypatch, context):
+    instead(monkeypatch, "audit", lambda *args, **more: Audit())
+    misspelled = dataclasses.replace(context, transfer={"private": ["users.emial"]})
+    outcome = audit(misspelled, sqlite="app.db")
+    assert outcome.verdict is Verdict.FAIL
+    assert "'users.email'" in outcome.actual
 
 
 def test_the_lines_of_an_audit_name_everything_and_teach_the_rules_once():
@@ -197,9 +222,6 @@ def test_a_salvage_with_a_conflict_or_a_difference_fails_and_its_file_is_kept(
 
 def test_a_backup_that_was_touched_is_no_base_for_a_salvage(monkeypatch, context):
     instead(monkeypatch, "salvage", lambda *args, **more: Salvage(None))
-    (context.project / "app.db").unlink()
-    with closing(sqlite3.connect(context.project / "app.db")) as con:
-        con.execute("CREATE TABLE users (id INTEGER PRIMARY KEY)")
     made = transfer.backup.backup(context.project / "app.db", context.project)
     with closing(sqlite3.connect(made.path)) as con:
         con.execute("CREATE TABLE more (id INTEGER)")
@@ -218,22 +240,6 @@ async def test_the_plan_of_a_salvage_names_the_file_and_stays_the_same(look):
 
 
 # --- the real ones ------------------------------------------------------------------------------------------------
-
-USERS = """
-CREATE TABLE users (id INTEGER PRIMARY KEY, email TEXT, age INTEGER);
-INSERT INTO users VALUES (1, 'ada@example.org', 36), (2, 'canary-4711@example.org', 40);
-"""
-
-
-def small(path: Path, script: str) -> None:
-    with closing(sqlite3.connect(path)) as con:
-        con.executescript(script)
-
-
-def sql(url: str, *statements: str) -> None:
-    with closing(psycopg2.connect(url)) as connection, connection, connection.cursor() as cur:
-        for statement in statements:
-            cur.execute(statement)
 
 
 async def test_a_value_that_postgres_refuses_fails_the_audit_until_a_rule_settles_it(look, database):

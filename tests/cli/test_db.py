@@ -224,6 +224,15 @@ def test_a_name_with_control_characters_reaches_no_terminal(tmp_path, target) ->
     assert "\x1b" not in result.output
 
 
+def test_a_private_column_that_is_misspelled_is_refused_before_a_value_is_shown(backup, target) -> None:
+    for command in ("copy", "compare"):
+        for wrong in ("authors.emial", "authors.EMAIL", "nowhere.email"):
+            result = db(command, "--sqlite", backup, *ON, "--private", wrong)
+            assert result.exit_code == 1, result.output
+            assert f"no column {wrong!r}" in result.stderr
+    assert "'authors.email'" in db("compare", "--sqlite", backup, *ON, "--private", "authors.emial").stderr
+
+
 def test_nothing_to_compare_is_not_equal(tmp_path, server) -> None:
     path = tmp_path / "empty.db"
     with closing(sqlite3.connect(path)) as con:

@@ -71,6 +71,7 @@ def copy(
 
     def work(on: Lines) -> Answer:
         _verified(sqlite, unverified)
+        told.must_know(sqlite)
         more: dict[str, Any] = {"create_schema": True} if create_schema else {}
         if told.rules:
             more["rejects"] = rejects or sqlite.with_name(f"{sqlite.stem}-rejects-{_stamp()}.jsonl")

@@ -44,6 +44,7 @@ def audit(sqlite: Path, url: str, variable: str, rules: Path | None, private: tu
     def work(on: Lines) -> Answer:
         from transfer.audit import audit as look  # type: ignore[import-not-found, unused-ignore]
 
+        told.must_know(sqlite)
         found = look(
             sqlite,
             database_url or None,
@@ -146,6 +147,7 @@ def compare(
     told = rules_of(rules, private)
 
     def work(on: Lines) -> Answer:
+        told.must_know(sqlite)
         found = look(
             sqlite,
             database_url,
