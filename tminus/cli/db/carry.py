@@ -101,7 +101,7 @@ def _copied(report: Any, ruled: list[str]) -> list[str]:
         "",
         *table(("table", "rows"), [(t.table, t.rows) for t in report.tables]),
         "",
-        f"sequences: {len(report.sequences)}, all ahead of their ids",
+        f"sequences: {sum(s.ok for s in report.sequences)} of {len(report.sequences)} ahead of their ids",
         *ruled,
         *finding_lines(report.findings),
     ]
