@@ -183,6 +183,21 @@ def test_without_a_terminal_a_line_comes_every_few_seconds_and_none_is_rewritten
     assert [line.split("  ")[1].split()[0] for line in out.getvalue().splitlines()] == ["50", "100", "150", "200"]
 
 
+@pytest.mark.parametrize("terminal", [True, False])
+def test_a_terminal_that_went_away_does_not_end_the_work(terminal) -> None:
+    class Gone(io.StringIO):
+        def write(self, text: str) -> int:
+            raise BrokenPipeError
+
+    clock = Clock()
+    shown = Shown(Gone(), terminal=terminal, clock=clock)
+    clock.now += 60
+    shown(rows(1))
+    shown.wipe()
+    with pytest.raises(BrokenPipeError):
+        Gone().write("x")
+
+
 def test_the_rate_begins_anew_with_each_table() -> None:
     out, clock = io.StringIO(), Clock()
     shown = Shown(out, terminal=True, clock=clock)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import shutil
 import time
 from collections.abc import Callable
+from contextlib import suppress
 from typing import Protocol, TextIO
 
 from state.clean import clean
@@ -66,15 +67,18 @@ class Shown:
         line = told(step, self._before, now - self._began)
         if self._terminal:
             width = shutil.get_terminal_size().columns - 1
-            self._out.write(f"\r{line[:width]}\x1b[K")
+            self._write(f"\r{line[:width]}\x1b[K")
             self._dirty = True
         else:
-            self._out.write(line + "\n")
-        self._out.flush()
+            self._write(line + "\n")
 
     def wipe(self) -> None:
         """Take the line away, so that what comes next begins at the margin."""
         if self._dirty:
-            self._out.write("\r\x1b[K")
-            self._out.flush()
+            self._write("\r\x1b[K")
             self._dirty = False
+
+    def _write(self, text: str) -> None:
+        with suppress(OSError, ValueError):  # a terminal that went away must not end a copy that goes well
+            self._out.write(text)
+            self._out.flush()
