@@ -37,7 +37,7 @@ def _plan_copy(
         + ("then ROLLBACK (dry run)" if dry_run else "then COMMIT; on any doubt ROLLBACK"),
     ]
     if create_schema:
-        lines.insert(1, "CREATE the tables first, from SQLite's schema, in the same transaction")
+        lines.insert(2, "CREATE the tables first, from SQLite's schema, in the same transaction")
     if rules:
         lines += [*rules, f"rows that a rule leaves out: to {ctx.artefacts}/rejects-<UTC time>.jsonl"]
     if allow_rows_in:
@@ -95,11 +95,13 @@ def copy(
         "rejected": 0,
         "proof": "equal" if report.proof.equal else "differs",
     }
+    left_out = ""
     if rules.rules:
         evidence |= _by_rule(report)
+        left_out = f", {evidence['rejected']:,} left out by rules" if evidence["rejected"] else ""
     evidence |= {f"rows {t.table}": t.rows for t in report.tables[:25]}
-    did = "would be copied (dry run, taken back)" if dry_run else "copied"
-    actual = f"{report.rows:,} rows of {len(report.tables)} tables {did} in {format_duration(report.seconds)}"
+    did, took = "would be copied (dry run, taken back)" if dry_run else "copied", format_duration(report.seconds)
+    actual = f"{report.rows:,} rows of {len(report.tables)} tables {did} in {took}{left_out}"
     if not report.proof.equal:
         hint = "compare again with transfer.compare before anybody uses it"
         return Outcome.failed(f"{actual}, but not proven equal", evidence=evidence, hint=hint)

@@ -74,6 +74,8 @@ async def test_a_plan_hears_it_too(look):
     assert "RULE users.age: cast" in lines
     assert "RULE a.b: strip-nul, null" in lines
     assert "rejects" in lines
+    make = {"backup": "x", "database_url": "postgresql://a/b", "create_schema": True}
+    assert (await look.plan("transfer.copy", make)).lines[2].startswith("CREATE the tables")
     silent = await look.plan("transfer.copy", {"backup": "x", "database_url": "postgresql://a/b"})
     assert "RULE" not in "\n".join(silent.lines)
     assert "rejects" not in "\n".join(silent.lines)
@@ -188,6 +190,7 @@ async def test_a_rule_settles_a_value_and_what_it_leaves_out_is_a_file_of_the_ru
     done = await look("transfer.copy", call, **ruled)
     assert done.verdict is Verdict.PASS, done
     assert (done.evidence["rows"], done.evidence["rejected"]) == (1, 1)
+    assert "1 left out by rules" in done.actual
     rejects = Path(done.evidence["rejects"])
     assert rejects.parent == look.project / "artefacts"
     assert json.loads(rejects.read_text())["key"] == {"id": 2}
