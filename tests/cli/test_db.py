@@ -364,6 +364,19 @@ def test_an_audit_finds_what_postgres_refuses_and_teaches_the_rule(live, target,
     assert "settled" in settled.stdout
 
 
+def test_the_tables_are_made_when_that_is_asked_for(backup, target, run) -> None:
+    pytest.importorskip("transfer.schema", reason="making tables is not there yet")
+    run(target, "DROP SCHEMA public CASCADE", "CREATE SCHEMA public")
+    assert db("copy", "--sqlite", backup, *ON).exit_code == 1
+    dry = db("copy", "--sqlite", backup, *ON, "--create-schema", "--dry-run")
+    assert dry.exit_code == 0, dry.output
+    assert run(target, "SELECT to_regclass('authors')") == [(None,)]
+    done = db("copy", "--sqlite", backup, *ON, "--create-schema")
+    assert done.exit_code == 0, done.output
+    assert "COPIED: 950 rows of 4 tables" in done.stdout
+    assert db("compare", "--sqlite", backup, *ON).exit_code == 0
+
+
 def test_the_schemas_are_held_against_each_other(live, target, run) -> None:
     pytest.importorskip("transfer.schema", reason="the schema report is not there yet")
     run(target, "DROP INDEX ix_logins_author_id")
