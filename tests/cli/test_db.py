@@ -378,7 +378,8 @@ def test_the_tables_are_made_when_that_is_asked_for(backup, target, run) -> None
 
 
 def test_the_schemas_are_held_against_each_other(live, target, run) -> None:
-    pytest.importorskip("transfer.schema", reason="the schema report is not there yet")
+    if not hasattr(pytest.importorskip("transfer.schema", reason="schemas are not there yet"), "report"):
+        pytest.skip("the schema report is not there yet")
     run(target, "DROP INDEX ix_logins_author_id")
     found = db("schema", "--sqlite", live, *ON)
     assert found.exit_code == 1, found.output

@@ -103,7 +103,7 @@ def _report(sqlite: Path, database_url: str) -> Answer:
     from contextlib import closing
 
     from transfer.postgres import connect, speaking_of
-    from transfer.schema import report  # type: ignore[import-not-found, unused-ignore]
+    from transfer.schema import report  # type: ignore[import-not-found, attr-defined, unused-ignore]
     from transfer.sqlite import reading
 
     with reading(sqlite) as con, closing(connect(database_url)) as conn:
