@@ -12,7 +12,9 @@ from typing import ParamSpec
 
 from checks.contract import Context, Stopped
 from state.verdicts import Outcome, Verdict
+from transfer.backup import verify_backup
 from transfer.errors import Cancelled, CouldNotLook, Refused
+from transfer.manifest import manifest_path
 from transfer.progress import Progress
 
 P = ParamSpec("P")
@@ -66,6 +68,14 @@ def backup_of(ctx: Context, named: str) -> Path:
         what = f"no backup {named!r}: neither an item that has run nor a file"
         raise NotThere(what, f"run the item {named!r} first, or name the file")
     return path_given
+
+
+def sound_backup_of(ctx: Context, named: str) -> Path:
+    """The same, and still the bytes that its manifest speaks of, where it has one. Raises NotThere, Refused."""
+    path = backup_of(ctx, named)
+    if manifest_path(path).is_file() and not (sound := verify_backup(path, contents_too=False)).ok:
+        raise Refused(f"{path.name} is not what it was when it was made: {'; '.join(sound.problems[:3])}")
+    return path
 
 
 def planned_backup(ctx: Context, named: str) -> str:

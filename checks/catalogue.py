@@ -34,6 +34,8 @@ EXAMPLES = {
     "postgres.connect": '{ database_url = "${database_url}", database = "app", min_version = 15 }',
     "postgres.tables": '{ database_url = "${database_url}", sqlite = "final-backup", app = "." }',
     "alembic.upgrade": '{ app = ".", database_url = "${database_url}", python = ".venv/bin/python" }',
+    "transfer.audit": '{ sqlite = "${sqlite}", database_url = "${database_url}" }',
+    "transfer.salvage": '{ backup = "final-backup", database_url = "${database_url}", into = "backups" }',
     "transfer.copy": '{ backup = "final-backup", database_url = "${database_url}" }',
     "transfer.compare": '{ backup = "final-backup", database_url = "${database_url}" }',
     "http.health": '{ url = "${base_url}/healthz", expect = { status = "ok", database = "postgresql" } }',

@@ -51,7 +51,8 @@ class Context:
     """What a check is given beside its parameters. Usable from any thread.
 
     `project` is the folder of the checklist, `artefacts` the folder for files this run brings forth. `answer` is
-    what the person typed, for an item that asks. `evidence` holds the outcomes of earlier items by their ids.
+    what the person typed, for an item that asks. `evidence` holds the outcomes of earlier items by their ids,
+    `transfer` what the checklist says of the data that is moved: its table of that name, as plain data.
     `deadline` is on the monotonic clock, in seconds.
     """
 
@@ -60,6 +61,7 @@ class Context:
     artefacts: Path
     answer: str | None = None
     evidence: Mapping[str, Outcome] = field(default_factory=dict)
+    transfer: Mapping[str, Any] = field(default_factory=dict)
     cancelled: threading.Event = field(default_factory=threading.Event)
     deadline: float | None = None
     on_log: Callable[[str], None] = lambda line: None

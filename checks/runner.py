@@ -57,6 +57,7 @@ class Call:
     redact: Redactor = field(default_factory=Redactor)
     answer: str | None = None
     evidence: Mapping[str, Outcome] = field(default_factory=dict)
+    transfer: Mapping[str, Any] = field(default_factory=dict)
     on_log: Callable[[str], None] = lambda line: None
     on_progress: Callable[[Progress], None] = lambda progress: None
     cancel: asyncio.Event | None = None
@@ -101,6 +102,7 @@ async def run_check(registry: Registry, call: Call) -> Outcome:
         artefacts=call.artefacts,
         answer=call.answer,
         evidence=call.evidence,
+        transfer=call.transfer,
         cancelled=cancelled,
         deadline=time.monotonic() + timeout,
         on_log=lambda line: lines(str(line)),
@@ -134,7 +136,13 @@ async def plan_check(registry: Registry, call: Call) -> Plan | Outcome:
     plan = spec.plan
     if plan is None:
         return Outcome.error(f"{spec.name} changes nothing, so it has no plan", hint="run it")
-    context = Context(item=call.item.id, project=call.project, artefacts=call.artefacts, evidence=call.evidence)
+    context = Context(
+        item=call.item.id,
+        project=call.project,
+        artefacts=call.artefacts,
+        evidence=call.evidence,
+        transfer=call.transfer,
+    )
 
     def body() -> object:
         said = plan(context, **bind(spec.params, call.item.with_, filled, call.project))
@@ -269,6 +277,7 @@ def _in_worker(registry: Registry, spec: CheckSpec, call: Call, filled: dict[str
         artefacts=str(call.artefacts.absolute()),
         answer=call.answer,
         evidence=dict(call.evidence),
+        transfer=dict(call.transfer),
         deadline=context.seconds_left,
         pythonpath=os.environ.get("PYTHONPATH"),
     )

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
-from checks.backups import backup_of, planned_backup, reporting, transfer_errors
+from checks.backups import backup_of, planned_backup, reporting, sound_backup_of, stamp, transfer_errors
 from checks.contract import Context, Danger, Plan, check
+from checks.rules import Told, told
 from state.durations import format_duration
 from state.verdicts import Outcome
 from transfer import comparing, copying
@@ -17,15 +19,25 @@ _NAMED = 8  # differences that go into the evidence
 
 
 def _plan_copy(
-    ctx: Context, *, backup: str, database_url: str, allow_rows_in: list[str] | None = None, dry_run: bool = False
+    ctx: Context,
+    *,
+    backup: str,
+    database_url: str,
+    allow_rows_in: list[str] | None = None,
+    create_schema: bool = False,
+    dry_run: bool = False,
 ) -> Plan:
-    target = describe_url(database_url)
+    target, rules = describe_url(database_url), told(ctx).lines
     lines = [
         f"COPY every row of {planned_backup(ctx, backup)}",
         f"into {target}, whose tables must be empty",
         "one transaction: load, indexes and foreign keys, sequences, proof, "
         + ("then ROLLBACK (dry run)" if dry_run else "then COMMIT; on any doubt ROLLBACK"),
     ]
+    if create_schema:
+        lines.insert(2, "CREATE the tables first, from SQLite's schema, in the same transaction")
+    if rules:
+        lines += [*rules, f"rows that a rule leaves out: to {ctx.artefacts}/rejects-<UTC time>.jsonl"]
     if allow_rows_in:
         lines.append(f"REPLACES the rows that are there in: {', '.join(allow_rows_in)}")
     danger: Danger = "safe" if dry_run else "one-way" if allow_rows_in else "reversible"
@@ -35,14 +47,28 @@ def _plan_copy(
 @check("transfer.copy", effect="change", timeout="2h", process=True, plan=_plan_copy)
 @transfer_errors
 def copy(
-    ctx: Context, *, backup: str, database_url: str, allow_rows_in: list[str] | None = None, dry_run: bool = False
+    ctx: Context,
+    *,
+    backup: str,
+    database_url: str,
+    allow_rows_in: list[str] | None = None,
+    create_schema: bool = False,
+    dry_run: bool = False,
 ) -> Outcome:
     """Copies the BACKUP (an item's id, a file or a folder) into PostgreSQL, proves it and commits; or nothing.
 
+    CREATE_SCHEMA: the tables are made from SQLite's schema; without it they must be there, made by migrations. The
+    rules of `[transfer]` hold; a row that one of them leaves out goes to a file among the artefacts of the run.
     A target that holds exactly these rows already passes: an earlier try got as far as its commit, and was cut
     off before it could say so.
     """
-    source = backup_of(ctx, backup)
+    source, rules = sound_backup_of(ctx, backup), told(ctx)
+    rules.must_know(source)
+    # Only what is asked for: a copy without rules leaves out no row, and needs no file for such.
+    more: dict[str, Any] = {"create_schema": True} if create_schema else {}
+    if rules.rules:
+        ctx.artefacts.mkdir(parents=True, exist_ok=True)
+        more["rejects"] = ctx.artefacts / f"rejects-{stamp()}.jsonl"
     try:
         report = copying.copy(
             source,
@@ -51,9 +77,11 @@ def copy(
             cancelled=ctx.cancelled.is_set,
             dry_run=dry_run,
             allow_rows_in=tuple(allow_rows_in or ()),
+            **rules.keywords,
+            **more,
         )
     except Refused:
-        if not dry_run and (there := _copied_before(ctx, source, database_url)):
+        if not dry_run and (there := _copied_before(ctx, source, database_url, rules)):
             return there
         raise
     evidence: dict[str, object] = {
@@ -65,19 +93,37 @@ def copy(
         "rejected": 0,
         "proof": "equal" if report.proof.equal else "differs",
     }
+    left_out = ""
+    if rules.rules:
+        evidence |= _by_rule(report)
+        left_out = f", {evidence['rejected']:,} left out by rules" if evidence["rejected"] else ""
     evidence |= {f"rows {t.table}": t.rows for t in report.tables[:25]}
-    did = "would be copied (dry run, taken back)" if dry_run else "copied"
-    actual = f"{report.rows:,} rows of {len(report.tables)} tables {did} in {format_duration(report.seconds)}"
+    did, took = "would be copied (dry run, taken back)" if dry_run else "copied", format_duration(report.seconds)
+    actual = f"{report.rows:,} rows of {len(report.tables)} tables {did} in {took}{left_out}"
     if not report.proof.equal:
         hint = "compare again with transfer.compare before anybody uses it"
         return Outcome.failed(f"{actual}, but not proven equal", evidence=evidence, hint=hint)
     return Outcome.passed(f"{actual}, proven equal", expected="every row, proven equal", evidence=evidence)
 
 
-def _copied_before(ctx: Context, source: Path, database_url: str) -> Outcome | None:
+def _by_rule(report: Any) -> dict[str, object]:
+    """What the rules did: rows left out and where they are, and values changed."""
+    did: dict[str, object] = {"rejected": report.rejected}
+    if report.rejects is not None:
+        did["rejects"] = str(report.rejects)
+    return did | {f"rule {use.rule} of {use.column}": use.count for use in report.rules[:12]}
+
+
+def _copied_before(ctx: Context, source: Path, database_url: str, rules: Told) -> Outcome | None:
     """A pass when the target is equal to SOURCE as it is; None when it is not, or cannot be compared."""
     try:
-        found = comparing.compare(source, database_url, progress=reporting(ctx), cancelled=ctx.cancelled.is_set)
+        found = comparing.compare(
+            source,
+            database_url,
+            progress=reporting(ctx),
+            cancelled=ctx.cancelled.is_set,
+            **rules.keywords,
+        )
     except (Refused, CouldNotLook):
         return None
     rows = sum(table.rows_sqlite for table in found.tables)
@@ -91,9 +137,18 @@ def _copied_before(ctx: Context, source: Path, database_url: str) -> Outcome | N
 @check("transfer.compare", timeout="60m", fresh_for="30m", process=True)
 @transfer_errors
 def compare(ctx: Context, *, backup: str, database_url: str) -> Outcome:
-    """Counts and contents of every table of the BACKUP against PostgreSQL, sequences and foreign keys."""
+    """Counts and contents of every table of the BACKUP against PostgreSQL, sequences and foreign keys.
+
+    The rules of `[transfer]` hold on SQLite's side; values of its private columns are not shown.
+    """
+    rules, path = told(ctx), backup_of(ctx, backup)
+    rules.must_know(path)
     found = comparing.compare(
-        backup_of(ctx, backup), database_url, progress=reporting(ctx), cancelled=ctx.cancelled.is_set
+        path,
+        database_url,
+        progress=reporting(ctx),
+        cancelled=ctx.cancelled.is_set,
+        **rules.keywords,
     )
     rows = sum(t.rows_sqlite for t in found.tables)
     behind = [s.sequence for s in found.sequences if not s.ok]

@@ -22,6 +22,7 @@ class Request(msgspec.Struct, frozen=True, kw_only=True):
     artefacts: str
     answer: str | None
     evidence: dict[str, Outcome]
+    transfer: dict[str, Any]
     deadline: float
     pythonpath: str | None
 

@@ -65,6 +65,7 @@ def _looked(request: Request, cancelled: threading.Event, say: object) -> Outcom
         artefacts=Path(request.artefacts),
         answer=request.answer,
         evidence=request.evidence,
+        transfer=request.transfer,
         cancelled=cancelled,
         deadline=time.monotonic() + request.deadline,
         on_log=lambda line: say(Said(line)),

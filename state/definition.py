@@ -24,6 +24,7 @@ Duration = Annotated[
 When = Annotated[str, Meta(pattern=r"^(>=|<=|>|<)\s*\d+(\.\d+)?\s*(%|ms|s)?$", description='"> 10%", "< 500ms"')]
 At = Annotated[str, Meta(pattern=r"^T([+-](\d+(\.\d+)?(s|m|h|d))+)?$", description='"T-2d", "T-15m", "T", "T+10m"')]
 Target = str | int | float | bool | list[str]
+Column = Annotated[str, Meta(pattern=r"^.+\..+$", description='"table.column"')]
 
 Marks = Literal["check", "human", "both"]
 
@@ -133,6 +134,16 @@ class Role(_Table, frozen=True, kw_only=True):
     contact: str = ""
 
 
+class Transfer(_Table, frozen=True, kw_only=True):
+    """What is known of the data that is moved: nothing is changed, left out or hidden without a line here."""
+
+    private: Annotated[list[Column], Meta(description="columns whose values are never shown or recorded")] = []
+    rules: Annotated[
+        dict[str, str | list[str]],
+        Meta(description='what to do with values that PostgreSQL refuses: "table.column" = "rule" or ["rule", …]'),
+    ] = {}
+
+
 class Override(_Table, frozen=True, kw_only=True):
     """What an overlay changes of an item or a gate it inherits; what is left out stays as it was."""
 
@@ -168,6 +179,7 @@ class Checklist(_Table, frozen=True, kw_only=True):
     role: list[Role] = []
     gate: list[Gate] = []
     metrics: Annotated[dict[str, dict[str, Any]], Meta(description="live sources, one table each")] = {}
+    transfer: Annotated[Transfer, Meta(description="rules for the data that is moved")] = Transfer()
     override: Annotated[dict[str, Override], Meta(description="changes to inherited items and gates, by id")] = {}
 
     @cached_property
@@ -206,6 +218,10 @@ class Checklist(_Table, frozen=True, kw_only=True):
                 f"gate:{gate.id}",
                 " | ".join((gate.text, gate.metric, gate.mode, gate.when, gate.for_ or gate.over or "")),
             )
+        for key, rule in self.transfer.rules.items():
+            yield f"rule:{key}", rule if isinstance(rule, str) else ", ".join(rule)
+        if self.transfer.private:
+            yield "transfer:private", ", ".join(self.transfer.private)
 
 
 def offset_seconds(at: str) -> float:

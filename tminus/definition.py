@@ -8,6 +8,7 @@ from pathlib import Path
 
 from checks.params import item_problems
 from checks.registry import Registry
+from checks.rules import rule_problems
 from metrics.config import ConfigError, build_sources
 from metrics.rules import rule_of
 from state.definition import Checklist, Item
@@ -46,12 +47,19 @@ def _broken_plugins(registries: Iterable[Registry]) -> list[Problem]:
 
 
 def _watching(loaded: Loaded) -> list[Problem]:
-    found = list(_gates_and_sources(loaded.checklist))
+    found = list(_sense(loaded.checklist))
     lines = locate(loaded.path.read_bytes()) if found else {}
     return [
-        Problem(file=loaded.path.name, line=line_of(lines, path), path=dotted(path), message=message)
-        for path, message in found
+        Problem(file=loaded.path.name, line=line_of(lines, path), path=dotted(path), message=message, mend=mend)
+        for path, message, mend in found
     ]
+
+
+def _sense(checklist: Checklist) -> Iterator[tuple[KeyPath, str, str]]:
+    yield from ((path, message, "") for path, message in _gates_and_sources(checklist))
+    yield from (
+        (("transfer", *path), message, mend) for path, message, mend in rule_problems(checklist.transfer.rules)
+    )
 
 
 def _gates_and_sources(checklist: Checklist) -> Iterator[tuple[KeyPath, str]]:

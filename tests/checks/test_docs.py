@@ -31,6 +31,12 @@ def test_every_example_fits_its_check(name):
     assert list(problems_of(spec.params, tomllib.loads(f"with = {EXAMPLES[name]}")["with"])) == []
 
 
+def test_every_rule_for_the_data_is_explained_and_no_other():
+    rules = pytest.importorskip("transfer.rules", reason="rules for values are not there yet")
+    section = (DOCS / "checklist.md").read_text().partition("### Rules for the data")[2]
+    assert re.findall(r"^\| `([a-z0-9-]+)` \|", section, re.MULTILINE) == list(rules.KNOWN)
+
+
 async def test_the_python_plugin_of_the_page_runs(look, monkeypatch):
     for name in ("Context", "Outcome", "Plan", "check"):
         monkeypatch.setattr(f"tminus.{name}", getattr(checks, name), raising=False)

@@ -32,6 +32,7 @@ COMMANDS = {
     "stop": ("tminus.cli.run_acts:stop", "End the engine; the record is enough to go on later."),
     "validate": ("tminus.cli.validate", "Name every mistake in a checklist."),
     "checks": ("tminus.cli.checks", "List the checks, what they take, and an example of each."),
+    "db": ("tminus.cli.db", "Move the data by itself: audit, backup, copy, compare, salvage."),
     "record": ("tminus.cli.record", "Verify a record."),
     "doctor": ("tminus.cli.doctor", "Say what this terminal and this machine can."),
 }

@@ -123,7 +123,15 @@ async def _look(
 
     with tempfile.TemporaryDirectory(prefix="tminus-check-") as folder:
         calls = [
-            Call(item=item, project=project, artefacts=Path(folder), targets=targets, redact=redact) for item in items
+            Call(
+                item=item,
+                project=project,
+                artefacts=Path(folder),
+                targets=targets,
+                redact=redact,
+                transfer=msgspec.to_builtins(checklist.transfer),
+            )
+            for item in items
         ]
         await run_many(registry, calls, at_once=at_once, on_outcome=heard)
     return [found[item.id] for item in items]

@@ -12,6 +12,8 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
+import msgspec
+
 from checks import contract
 from checks.registry import Registry
 from checks.runner import Call, plan_check, run_check
@@ -165,6 +167,7 @@ class Checking:
             redact=self._redact,
             answer=answer,
             evidence=evidence(self._session.checklist, self._session.run, now),
+            transfer=msgspec.to_builtins(self._session.checklist.transfer),
         )
 
 
