@@ -91,7 +91,7 @@ def compare(
                     theirs = [postgres_digest(cur, pairs[x.place], x, watch, totals[x.place]) for x in parts]
                     ours = sharing.finish(con, pairs, watch)
                 proofs = Proofs(parts, ours, tuple(theirs))
-                found = Sides(con, conn, pairs, findings, rules.private)
+                found = Sides(con, conn, pairs, findings)
                 return judge(found, proofs, watch=watch, limit=limit, started=started)
         finally:
             conn.close()
@@ -116,13 +116,12 @@ def paired(
 
 @dataclass(frozen=True, slots=True)
 class Sides:
-    """Both databases, what goes where, and the columns whose values are not shown."""
+    """Both databases, and what goes where."""
 
     con: sqlite3.Connection
     conn: Connection
     pairs: tuple[TablePair, ...]
     findings: tuple[Finding, ...]
-    private: frozenset[str] = frozenset()
 
 
 @dataclass(frozen=True, slots=True)
@@ -158,9 +157,7 @@ def judge(sides: Sides, proofs: Proofs, *, watch: Watch, limit: int, started: fl
             if named >= limit:
                 break
             watch.tell("search", pair.target, 0, rows, "rows")
-            of_part = differences(
-                sides.con, sides.conn, pair, part, watch, limit=limit - named, private=sides.private
-            )
+            of_part = differences(sides.con, sides.conn, pair, part, watch, limit=limit - named)
             named += len(of_part)
             found += of_part
     with sides.conn.cursor() as cur:

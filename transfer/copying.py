@@ -164,7 +164,7 @@ def _transfer(
         theirs = tuple(postgres_digest(cur, pairs[x.place], x, watch, totals[x.place]) for x in parts)
         ours = sharing.finish(con, pairs, watch)
     sequences = sequencing.set_all(cur, pairs, lite.sequences(con))
-    sides = Sides(con, conn, pairs, findings, job.rules.private)
+    sides = Sides(con, conn, pairs, findings)
     proof = judge(sides, Proofs(parts, ours, theirs), watch=watch, limit=10, started=clock.at)
     if not proof.equal or not all(s.ok for s in sequences):
         raise Refused(_disproof(proof))

@@ -49,23 +49,16 @@ def differences(
     watch: Watch,
     *,
     limit: int,
-    private: frozenset[str] = frozenset(),
 ) -> tuple[Difference, ...]:
-    """The first LIMIT differences of a PART that is known to differ. PRIVATE: "table.column" not to be shown."""
+    """The first LIMIT differences of a PART that is known to differ."""
     found: list[Difference] = []
-    hidden = frozenset(c for c in pair.columns if private & names_of(pair, c))
     for few in _narrowed(con, conn, pair, part, watch):
-        for difference in _walk(con, conn, pair, few, hidden):
+        for difference in _walk(con, conn, pair, few):
             watch.go_on()
             found.append(difference)
             if len(found) >= limit:
                 return tuple(found)
     return tuple(found) or (Difference(pair.target, "", None, None, None, "unexplained"),)
-
-
-def names_of(pair: TablePair, column: ColumnPair) -> frozenset[str]:
-    """What a rule or a person may call a column."""
-    return frozenset(f"{t}.{c}" for t in (pair.source, pair.target) for c in (column.source, column.target))
 
 
 def _narrowed(con: sqlite3.Connection, conn: Connection, pair: TablePair, part: Part, watch: Watch) -> Iterator[Part]:
@@ -114,9 +107,7 @@ def _number(row: tuple[int, ...] | None) -> int:
 Row = tuple[str | None, ...]
 
 
-def _walk(
-    con: sqlite3.Connection, conn: Connection, pair: TablePair, part: Part, hidden: frozenset[ColumnPair]
-) -> Iterator[Difference]:
+def _walk(con: sqlite3.Connection, conn: Connection, pair: TablePair, part: Part) -> Iterator[Difference]:
     """Both sides, row by row, in an order that is the same."""
     by = pair.key or pair.columns
     bounded = ordered_by(pair)
@@ -130,7 +121,7 @@ def _walk(
         where = part.where(f"{ALIAS}.{quoted(bounded[0].source)}") if bounded else ""
         sql = select(pair, pair.columns, where=where, order=f"ORDER BY {', '.join(map(sqlite_order, by))}")
         with closing(con.execute(sql)) as ours:
-            yield from _merge(pair, _texts(pair, ours), iter(cur), hidden)
+            yield from _merge(pair, _texts(pair, ours), iter(cur))
 
 
 def _texts(pair: TablePair, rows: sqlite3.Cursor) -> Iterator[Row]:
@@ -147,9 +138,7 @@ def _text(value: int | float | str | bytes | None, of: Type, apply: Apply | None
         return f"{value!r} ({why})"
 
 
-def _merge(
-    pair: TablePair, ours: Iterator[Row], theirs: Iterator[Row], hidden: frozenset[ColumnPair]
-) -> Iterator[Difference]:
+def _merge(pair: TablePair, ours: Iterator[Row], theirs: Iterator[Row]) -> Iterator[Difference]:
     places = [pair.columns.index(c) for c in pair.key or pair.columns]
     types = [pair.columns[i].type for i in places]
 
@@ -157,10 +146,10 @@ def _merge(
         return tuple(_rank(row[i], t) for i, t in zip(places, types, strict=True))
 
     def named(row: Row) -> str:
-        return ", ".join(f"{pair.columns[i].target}={_shown(row[i], pair.columns[i], hidden)}" for i in places[:6])
+        return ", ".join(f"{pair.columns[i].target}={_shown(row[i], pair.columns[i])}" for i in places[:6])
 
     def whole(row: Row) -> str:
-        return _short(", ".join(_shown(v, c, hidden) for v, c in zip(row, pair.columns, strict=True)))
+        return _short(", ".join(_shown(v, c) for v, c in zip(row, pair.columns, strict=True)))
 
     a, b = next(ours, None), next(theirs, None)
     while a is not None or b is not None:
@@ -176,7 +165,7 @@ def _merge(
         else:
             for column, x, y in zip(pair.columns, a, b, strict=True):
                 if x != y:
-                    yield Difference(pair.target, named(a), column.target, *_both(x, y, column, hidden), "value")
+                    yield Difference(pair.target, named(a), column.target, *_both(x, y, column), "value")
             a, b = next(ours, None), next(theirs, None)
 
 
@@ -192,10 +181,10 @@ def _rank(value: str | None, of: Type) -> tuple[int, int, bytes]:
     return 1, 0, value.encode("utf-8", "surrogateescape")
 
 
-def _shown(value: str | None, column: ColumnPair, hidden: frozenset[ColumnPair]) -> str:
+def _shown(value: str | None, column: ColumnPair) -> str:
     if value is None:
         return "NULL"
-    if column in hidden:
+    if column.private:
         return f"(private, {len(value)} characters)"
     return _short(readable(value, column.type))
 
@@ -204,12 +193,10 @@ def _short(value: str) -> str:
     return value if len(value) <= SHOWN else value[: SHOWN - 1] + "…"
 
 
-def _both(
-    x: str | None, y: str | None, column: ColumnPair, hidden: frozenset[ColumnPair]
-) -> tuple[str | None, str | None]:
+def _both(x: str | None, y: str | None, column: ColumnPair) -> tuple[str | None, str | None]:
     """Both values, cut to where they begin to differ when they are long."""
-    if column in hidden or x is None or y is None:
-        return tuple(v if v is None else _shown(v, column, hidden) for v in (x, y))  # type: ignore[return-value]
+    if column.private or x is None or y is None:
+        return tuple(v if v is None else _shown(v, column) for v in (x, y))  # type: ignore[return-value]
     x, y = readable(x, column.type), readable(y, column.type)
     if max(len(x), len(y)) <= SHOWN:
         return x, y

@@ -17,6 +17,7 @@ class ColumnPair:
     """GENERATED: the server computes it, so that it is compared but not sent. NOT_NULL is the target's.
 
     RULES: those the user wrote for it. ORPHANED: SQL that holds where a rule takes the reference as NULL.
+    PRIVATE: of its values nothing but their length is ever shown.
     """
 
     source: str
@@ -26,6 +27,7 @@ class ColumnPair:
     not_null: bool = False
     rules: tuple[str, ...] = ()
     orphaned: str = ""
+    private: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,6 +54,11 @@ class Finding:
     column: str | None
     text: str
     blocks: bool = True
+
+
+def names_of(pair: TablePair, column: ColumnPair) -> frozenset[str]:
+    """What a rule or a person may call a column."""
+    return frozenset(f"{t}.{c}" for t in (pair.source, pair.target) for c in (column.source, column.target))
 
 
 class _Named(Protocol):

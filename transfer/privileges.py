@@ -82,7 +82,7 @@ def require(lacking: Collection[str]) -> None:
     """Raises Refused with all of LACKING, when there is any."""
     if lacking:
         owner = any("ownership" in said for said in lacking)
-        mend = "Connect as the owner of the tables (the role that ran the migrations)." if owner else "Mend that first."
+        mend = "Connect as the owner of the tables (who ran the migrations)." if owner else "Mend that first."
         raise Refused(f"This role may not do it, nothing was done: {'; '.join(lacking)}. {mend}")
 
 

@@ -18,27 +18,43 @@ ADVICE = "Nothing was copied. Correct the value in SQLite, or the column's type,
 _CONTEXT = re.compile(r"^COPY .*?, line (\d+)(?:, column (.+?): )?", re.MULTILINE)
 
 
-def shown(value: Value, longest: int = 80) -> str:
+def shown(value: Value, column: ColumnPair, longest: int = 80) -> str:
+    """A value as a person reads it, shortened; of a private column only how long it is."""
+    if column.private and value is not None:
+        return f"(private, {len(value) if isinstance(value, str | bytes) else len(repr(value))} characters)"
     text = repr(value)
     return text if len(text) <= longest else text[: longest - 1] + "…"
+
+
+def _said(error: psycopg2.Error, *, private: bool) -> str:
+    """What the server said. Its words hold values of the row, so that of a PRIVATE one only its code is told."""
+    if private:
+        return f"{type(error).__name__} (SQLSTATE {error.pgcode})"
+    detail = f" {error.diag.message_detail}" if error.diag.message_detail else ""
+    return f"{(error.diag.message_primary or str(error)).strip()}.{detail}"
+
+
+def not_kept(pairs: Sequence[TablePair], table_oid: int, what: str, error: psycopg2.Error) -> Refused:
+    """The rows of a table do not keep a key, WHAT; the other table of a foreign key is told by the server."""
+    private = any(c.private for p in pairs for c in p.columns if p.oid == table_oid)
+    table = next((p.target for p in pairs if p.oid == table_oid), error.diag.table_name)
+    said = _said(error, private=private)
+    return Refused(f"{table}: the rows do not keep {what}: {said} Nothing was copied. Correct the rows in SQLite.")
 
 
 def refused_by_server(
     con: sqlite3.Connection, pair: TablePair, columns: Sequence[ColumnPair], error: psycopg2.Error
 ) -> Refused:
     """COPY names the line it stumbled over; the same SELECT leads from there to the row in SQLite."""
-    said = (error.diag.message_primary or str(error)).strip()
-    detail = f" {error.diag.message_detail}" if error.diag.message_detail else ""
+    said = _said(error, private=any(c.private for c in columns))
     at = _CONTEXT.search(error.diag.context or "")
     if at is None:
-        return Refused(f"{pair.target}: PostgreSQL refused the data: {said}.{detail}")
+        return Refused(f"{pair.target}: PostgreSQL refused the data: {said}")
     row = _row_at(con, pair, columns, int(at[1]) - 1)
     named = at[2] or error.diag.column_name
     bad = next((c for c in columns if c.target == named), None) or _suspect(row, columns)
-    value = f", column {bad.target}: {shown(row[bad.source])}" if bad and bad.source in row else ""
-    return Refused(
-        f"{pair.target}, {_key(pair, row, int(at[1]))}{value}: PostgreSQL refused it: {said}.{detail} {ADVICE}"
-    )
+    value = f", column {bad.target}: {shown(row[bad.source], bad)}" if bad and bad.source in row else ""
+    return Refused(f"{pair.target}, {_key(pair, row, int(at[1]))}{value}: PostgreSQL refused it: {said} {ADVICE}")
 
 
 def unfit(con: sqlite3.Connection, pair: TablePair, columns: Sequence[ColumnPair]) -> Refused | None:
@@ -50,9 +66,8 @@ def unfit(con: sqlite3.Connection, pair: TablePair, columns: Sequence[ColumnPair
             why = reason_unfit(value, column.type, apply, not_null=False)
             if why is not None:
                 named = dict(zip((c.source for c in columns), row, strict=True))
-                return Refused(
-                    f"{pair.target}, {_key(pair, named, at)}, column {column.target}: {shown(value)}: {why}. {ADVICE}"
-                )
+                where = f"{pair.target}, {_key(pair, named, at)}, column {column.target}"
+                return Refused(f"{where}: {shown(value, column)}: {why}. {ADVICE}")
     return None
 
 
@@ -72,5 +87,5 @@ def _row_at(con: sqlite3.Connection, pair: TablePair, columns: Sequence[ColumnPa
 
 def _key(pair: TablePair, row: dict[str, Value], at: int) -> str:
     if pair.key and all(c.source in row for c in pair.key):
-        return ", ".join(f"{c.target}={shown(row[c.source])}" for c in pair.key)
+        return ", ".join(f"{c.target}={shown(row[c.source], c)}" for c in pair.key)
     return f"row {at}"

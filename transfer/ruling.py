@@ -11,10 +11,9 @@ from itertools import chain
 from pathlib import Path
 
 from transfer.canonical import Stored, value_of
-from transfer.differing import names_of
 from transfer.errors import CouldNotLook, Refused
 from transfer.expressions import ALIAS, fits
-from transfer.pairing import ColumnPair, Finding, TablePair
+from transfer.pairing import ColumnPair, Finding, TablePair, names_of
 from transfer.rules import NULL_ORPHAN, SKIP_ORPHAN, SKIP_ROW, Rules, applying, reason_unfit
 from transfer.sqlite import quoted
 
@@ -65,7 +64,8 @@ def ruled(
         for c in pair.columns:
             names = names_of(pair, c) & rules.columns.keys()
             used |= names
-            columns.append(replace(c, rules=tuple(r for name in sorted(names) for r in rules.columns[name])))
+            own = tuple(r for name in sorted(names) for r in rules.columns[name])
+            columns.append(replace(c, rules=own, private=bool(names_of(pair, c) & rules.private)))
         by_name = {c.target: c for c in columns}
         kept.append(replace(pair, columns=tuple(columns), key=tuple(by_name[c.target] for c in pair.key)))
     unknown = sorted((rules.columns.keys() | rules.tables) - used)

@@ -8,7 +8,7 @@ from itertools import islice
 
 import psycopg2
 
-from transfer import constraints
+from transfer import constraints, refusing
 from transfer.constraints import Definition
 from transfer.errors import Refused
 from transfer.pairing import Finding, TablePair
@@ -94,7 +94,10 @@ def put_all_back(cur: Cursor, pairs: Sequence[TablePair], ready: Ready, watch: W
     """Every key and index as it was before. Raises Refused when the rows do not keep one, or one is not the same."""
     for done, d in enumerate(sorted(ready.down, key=lambda d: d.type == "f")):
         watch.tell("index", d.table, done, len(ready.down), "definitions")
-        _put_back(cur, d)
+        try:
+            constraints.put_back(cur, d)
+        except psycopg2.IntegrityError as e:
+            raise refusing.not_kept(pairs, d.table_oid, f"{d.name} ({d.text})", e) from None
     constraints.check_same(ready.before, constraints.definitions(cur, [p.oid for p in pairs]))
     analyze(cur, [p for p in pairs if p.oid in ready.truncated])
 
@@ -104,13 +107,3 @@ def analyze(cur: Cursor, pairs: Sequence[TablePair]) -> None:
     commit: a rollback would not take it back."""
     if pairs:
         cur.execute(f"ANALYZE {', '.join(map(target_name, pairs))}")
-
-
-def _put_back(cur: Cursor, d: Definition) -> None:
-    try:
-        constraints.put_back(cur, d)
-    except psycopg2.IntegrityError as e:
-        raise Refused(
-            f"{d.table}: the rows do not keep {d.name} ({d.text}): {e.diag.message_primary}."
-            f" {e.diag.message_detail or ''} Nothing was copied. Correct the rows in SQLite and try again."
-        ) from None

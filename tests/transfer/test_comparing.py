@@ -209,9 +209,9 @@ def test_a_difference_among_many_rows_is_narrowed_down_by_halves(
     walked: list[Part] = []
     walk = differing._walk
 
-    def watched(con: Any, conn: Any, pair: Any, part: Part, hidden: Any) -> Any:
+    def watched(con: Any, conn: Any, pair: Any, part: Part) -> Any:
         walked.append(part)
-        return walk(con, conn, pair, part, hidden)
+        return walk(con, conn, pair, part)
 
     monkeypatch.setattr(differing, "_walk", watched)
     found = compare(path, database).differences
