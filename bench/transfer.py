@@ -35,7 +35,7 @@ from transfer.loading import load
 from transfer.postgres import connect
 from transfer.progress import Watch
 from transfer.proving import target_name
-from transfer.rows import copy_text, select
+from transfer.rows import SENT, copy_text, select
 from transfer.target import analyze, make_ready, put_all_back
 
 PGLOADER = """
@@ -160,7 +160,7 @@ def texts(path: Path, url: str, folder: Path) -> None:
     with source(path) as con, conn.cursor() as cur:
         for p in paired(con, cur)[0]:
             with (folder / p.target).open("wb") as f:
-                for _, c in copy_text(con, select(p, p.columns), p.columns, sending=True, chunk_bytes=48_000):
+                for _, c in copy_text(con, select(p, p.columns), p.columns, SENT, chunk_bytes=48_000):
                     f.write(c)
     conn.close()
 

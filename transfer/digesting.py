@@ -28,7 +28,7 @@ from transfer.errors import CouldNotLook, TransferError
 from transfer.expressions import ALIAS, install
 from transfer.pairing import TablePair
 from transfer.progress import Watch
-from transfer.rows import copy_text, select
+from transfer.rows import PROVEN, copy_text, select
 from transfer.sqlite import quoted, reading
 
 _CHUNK_BYTES = 96_000
@@ -58,7 +58,7 @@ def digest(con: sqlite3.Connection, pair: TablePair, part: Part) -> Digest:
         order="ORDER BY " + ", ".join(keys) if keys else "",
     )
     try:
-        for n, chunk in copy_text(con, sql, pair.columns, sending=False, chunk_bytes=_CHUNK_BYTES):
+        for n, chunk in copy_text(con, sql, pair.columns, PROVEN, chunk_bytes=_CHUNK_BYTES):
             rows += n
             hasher.update(chunk)
     except Unfit:

@@ -17,7 +17,7 @@ from transfer.pairing import TablePair
 from transfer.postgres import Cursor
 from transfer.progress import Pace, Watch
 from transfer.proving import target_name
-from transfer.rows import copy_text, select
+from transfer.rows import SENT, copy_text, select
 from transfer.sqlite import quoted
 
 # Below the socket's buffer, so that server and client work at the same time instead of in turns.
@@ -54,7 +54,7 @@ def load(
     started = time.monotonic()
     sent = [c for c in pair.columns if not c.generated]
     changed: Counter[tuple[str, str]] = Counter()
-    chunks = copy_text(con, select(pair, sent), sent, sending=True, chunk_bytes=_CHUNK_BYTES, used=changed)
+    chunks = copy_text(con, select(pair, sent), sent, SENT, chunk_bytes=_CHUNK_BYTES, used=changed)
     reader = _Reader(chunks, watch, pair.target, total - rejected)
     names = ", ".join(quoted(c.target) for c in sent)
     try:

@@ -17,7 +17,7 @@ from transfer.comparing import compare
 from transfer.copying import copy
 from transfer.errors import Refused
 from transfer.forms import lane
-from transfer.rows import FIELD, NULL, ROW
+from transfer.rows import FIELD, PROVEN, ROW, SENT
 from transfer.types import Type, type_of
 
 Run = Callable[..., list[tuple[Any, ...]]]
@@ -139,7 +139,7 @@ def test_a_column_as_a_whole_and_value_by_value_agree(name: str) -> None:
     if name.startswith("numeric"):
         of = type_of("numeric", name, ((12 << 16) | 2) + 4)
         assert of.scale == 2
-    whole = lane(of, null=NULL, sending=False)
+    whole = lane(of, null=PROVEN.null, sending=False)
 
     @settings(max_examples=60, deadline=None)
     @given(
@@ -158,14 +158,14 @@ def test_a_column_as_a_whole_and_value_by_value_agree(name: str) -> None:
         for text, value in zip(column, values, strict=True):
             with suppress(Unfit):  # else only the server, or the other side, can tell
                 expected = canonical(value, of)
-                assert printed % text == (NULL if expected is None else expected.encode())
+                assert printed % text == (PROVEN.null if expected is None else expected.encode())
 
     agree()
 
 
 def test_a_text_that_holds_what_joins_values_is_not_taken_for_two(tmp_path: Path, database: str, run: Run) -> None:
     for table in ("t (id INTEGER PRIMARY KEY, s TEXT, r TEXT)", "t (s TEXT)"):
-        for joint in (FIELD, ROW, NULL[:1]):
+        for joint in (FIELD, ROW, SENT.null):
             path = tmp_path / "a.db"
             path.unlink(missing_ok=True)
             with closing(sqlite3.connect(path)) as con:
