@@ -32,8 +32,8 @@ def default(column: Column, of: Type) -> str | None:
     """The DEFAULT of a column as it is in PostgreSQL; None when there is none. Raises Untranslatable."""
     if column.default is None or _bare(column.default) == "null":
         return None
-    value, constant = _constant(column)
-    if constant:
+    value, fixed = constant(column)
+    if fixed:
         return _written(value, of)
     return _moment(_bare(column.default), of)
 
@@ -55,7 +55,7 @@ def _encloses(texts: list[str]) -> bool:
     return False
 
 
-def _constant(column: Column) -> tuple[Value, bool]:
+def constant(column: Column) -> tuple[Value, bool]:
     """The value that SQLite stores for the default, and whether it always is the same.
 
     Asked of SQLite in a database of its own: a generated column refuses whatever is not deterministic.
