@@ -14,10 +14,10 @@ from transfer.types import Kind
 
 
 def lines(held: Held, target: Target) -> Iterator[SchemaLine]:
-    yield from _primary(held)
     folding = {c.name for c in target.columns if c.table == held.pair.oid and c.folds}
     theirs = [i for i in target.indexes if i.table == held.pair.oid]
     taken: set[str] = set()
+    yield from _primary(held, theirs, taken)
     for index in held.source.indexes:
         yield _index(held, index, theirs, folding, taken)
     for i in theirs:
@@ -37,18 +37,24 @@ def _columns(held: Held) -> Columns:
     return found
 
 
-def _primary(held: Held) -> Iterator[SchemaLine]:
-    ours, theirs = held.source.key, held.target.key
-    name = ", ".join(ours or theirs)
-    if not ours and not theirs:
+def _primary(held: Held, theirs: Sequence[TargetIndex], taken: set[str]) -> Iterator[SchemaLine]:
+    ours, there = held.source.key, held.target.key
+    name = ", ".join(ours or there)
+    if not ours and not there:
         return
-    if not theirs:
-        yield held.line("primary key", name, NOT_CARRIED, "PostgreSQL has none")
-    elif not ours:
+    if not ours:
         yield held.line("primary key", name, DIFFERS, "only in PostgreSQL")
+    elif there:
+        same = tuple(map(held.named, ours)) == there
+        yield held.line("primary key", name, CARRIED if same else DIFFERS, "" if same else ", ".join(there))
     else:
-        same = tuple(map(held.named, ours)) == theirs
-        yield held.line("primary key", name, CARRIED if same else DIFFERS, "" if same else ", ".join(theirs))
+        wanted = [plain(quoted(held.named(c) or "")) for c in ours]
+        unique = next((i for i in theirs if i.unique and not i.predicate and [*map(plain, i.keys)] == wanted), None)
+        if unique is None:
+            yield held.line("primary key", name, NOT_CARRIED, "PostgreSQL has none")
+        else:
+            taken.add(unique.name)
+            yield held.line("primary key", name, DIFFERS, f"UNIQUE alone in PostgreSQL: {_shown(unique)}")
 
 
 def _key(held: Held, part: Part, folding: set[str]) -> str:
