@@ -6,7 +6,7 @@ import re
 from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any
 
-from transfer.schema.translating import Term, Untranslatable, literal, truth
+from transfer.schema.terms import Term, Untranslatable, literal, truth
 from transfer.types import Kind
 
 if TYPE_CHECKING:
@@ -40,12 +40,14 @@ def _like(t: Translator, node: Any, escape: str = "") -> Term:
     letters = re.search("[A-Za-z]", pattern.value)
     folded = re.sub("[A-Z]", lambda m: m[0].lower(), pattern.value)
     left = f'lower({of.sql} COLLATE "C")' if letters else of.sql
-    return Term(f"({left} LIKE {literal(folded)} ESCAPE {literal(escape)})", Kind.BOOLEAN)
+    word = "NOT LIKE" if node.args.get("negate") else "LIKE"
+    return Term(f"({left} {word} {literal(folded)} ESCAPE {literal(escape)})", Kind.BOOLEAN)
 
 
 def _escape(t: Translator, node: Any) -> Term:
     if type(node.this).__name__ != "Like":
         raise Untranslatable("ESCAPE without LIKE")
+    t.check_read(node.this)
     return _like(t, node.this, node.expression.name)
 
 

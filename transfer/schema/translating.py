@@ -8,31 +8,15 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, replace
-from datetime import datetime
+from dataclasses import replace
 from typing import Any
 
+from transfer.schema.binding import ambiguous
+from transfer.schema.terms import Term, Untranslatable, alike, as_number, literal, text_only, truth
 from transfer.types import Kind
 
 # What a column is to an expression: its name as made, its kind in PostgreSQL, its collation in SQLite.
 Columns = Mapping[str, tuple[str, Kind, str]]
-
-_NUMBERS = (Kind.INTEGER, Kind.FLOAT, Kind.NUMERIC)
-_UNICODE = 'COLLATE "C"'
-
-
-class Untranslatable(ValueError):
-    """An expression that PostgreSQL would understand otherwise or not at all; the message says why."""
-
-
-@dataclass(frozen=True, slots=True)
-class Term:
-    """SQL that stands safely inside any other, its KIND (None: NULL) and, of a constant, its VALUE."""
-
-    sql: str
-    kind: Kind | None
-    value: str | bool | None = None
-    collation: str = "BINARY"
 
 
 def translated(text: str, columns: Columns, *, in_index: bool = False) -> Term:
@@ -42,6 +26,9 @@ def translated(text: str, columns: Columns, *, in_index: bool = False) -> Term:
     """
     import sqlglot
     from sqlglot.errors import SqlglotError
+
+    if ambiguous(text):
+        raise Untranslatable("it has two comparisons without parentheses between them")
 
     try:
         # Inside of a SELECT: at the very beginning words such as replace() would begin a statement.
@@ -58,89 +45,6 @@ def condition(text: str, columns: Columns) -> str:
     return truth(translated(text, columns))
 
 
-def truth(term: Term) -> str:
-    if term.kind in _NUMBERS:
-        return f"({term.sql} <> 0)"
-    if term.kind not in (Kind.BOOLEAN, None):
-        raise Untranslatable(f"a {term.kind} as a condition")
-    return term.sql
-
-
-def literal(text: str) -> str:
-    return "'" + text.replace("'", "''") + "'"
-
-
-def _number(term: Term, what: str) -> Term:
-    """For arithmetic: a boolean is 0 or 1; a decimal constant is a double, as it is in SQLite."""
-    if term.kind is Kind.BOOLEAN:
-        return Term(f"({term.sql})::int", Kind.INTEGER)
-    if term.kind is Kind.NUMERIC:
-        raise Untranslatable(f"{what} of a numeric, which is exact in PostgreSQL and a double's in SQLite")
-    if term.kind is Kind.FLOAT and term.value is not None:
-        return replace(term, sql=f"({term.sql})::double precision")
-    if term.kind not in (Kind.INTEGER, Kind.FLOAT, None):
-        raise Untranslatable(f"{what} of a {term.kind}")
-    return term
-
-
-def _text(term: Term, what: str) -> Term:
-    if term.kind not in (Kind.TEXT, None):
-        raise Untranslatable(f"{what} of a {term.kind}")
-    return term
-
-
-_SHAPES = {
-    Kind.DATE: ("%Y-%m-%d", "date"),
-    Kind.TIMESTAMP: ("%Y-%m-%d %H:%M:%S", "timestamp"),
-    Kind.TIME: ("%H:%M:%S", "time"),
-}
-
-
-def _alike(a: Term, b: Term, operator: str) -> tuple[str, str]:
-    """Two terms so written that PostgreSQL compares them as SQLite does. Raises Untranslatable."""
-    ordering = operator in _ORDERINGS
-    if a.kind is None or b.kind is None:
-        return a.sql, b.sql
-    left, right = _as_constant_of(a, b, _MIRRORED.get(operator, operator)), _as_constant_of(b, a, operator)
-    if left is not None or right is not None:
-        return left or a.sql, right or b.sql
-    if a.kind in (*_NUMBERS, Kind.BOOLEAN) and b.kind in (*_NUMBERS, Kind.BOOLEAN):
-        if a.kind is b.kind:
-            return a.sql, b.sql
-        return tuple(f"({t.sql})::int" if t.kind is Kind.BOOLEAN else t.sql for t in (a, b))  # type: ignore[return-value]
-    if a.kind is not b.kind or a.kind in (Kind.JSON, Kind.JSONB, Kind.OTHER):
-        raise Untranslatable(f"{a.kind} compared with {b.kind}")
-    if a.kind is Kind.TEXT:
-        if {a.collation, b.collation} != {"BINARY"}:
-            raise Untranslatable(f"a comparison under {a.collation if a.collation != 'BINARY' else b.collation}")
-        return (f"{a.sql} {_UNICODE}" if ordering else a.sql), b.sql
-    if ordering and a.kind is Kind.UUID:
-        raise Untranslatable("an order of UUIDs")
-    return a.sql, b.sql
-
-
-def _as_constant_of(constant: Term, beside: Term, operator: str) -> str | None:
-    """A constant in the type of what stands left of OPERATOR, where that changes nothing; None: as it stands.
-
-    SQLite compares times as texts: 12:00:00.000000 comes after 12:00:00 there, and is the same in PostgreSQL.
-    """
-    value = constant.value
-    if beside.kind is Kind.BOOLEAN and beside.value is None and constant.kind is Kind.INTEGER and value in ("0", "1"):
-        return "TRUE" if value == "1" else "FALSE"
-    if isinstance(value, bool) and beside.kind in _NUMBERS:
-        return "1" if value else "0"
-    if constant.kind is Kind.TEXT and isinstance(value, str) and beside.kind in _SHAPES:
-        shape, name = _SHAPES[beside.kind]
-        try:
-            same = datetime.strptime(value, shape).strftime(shape) == value  # noqa: DTZ007 - a shape, no moment
-        except ValueError:
-            same = False
-        if not same or (beside.kind is not Kind.DATE and operator not in (">=", "<")):
-            raise Untranslatable(f"{beside.kind} {operator} the text {value!r}")
-        return f"{name} {literal(value)}"
-    return None
-
-
 class _Translator:
     """Walks over a tree of sqlglot's; knows the columns it may meet."""
 
@@ -152,6 +56,7 @@ class _Translator:
 
     def term(self, node: Any) -> Term:
         name = type(node).__name__
+        self.check_read(node)
         method = getattr(self, f"_{name.lower()}", None)
         if method is not None:
             return method(node)  # type: ignore[no-any-return]
@@ -164,6 +69,14 @@ class _Translator:
             said = node.name if name == "Anonymous" else node.sql_name() if hasattr(node, "sql_name") else name
             raise Untranslatable(f"{said.lower()} has no equal in PostgreSQL")
         return function(self, node)
+
+    def check_read(self, node: Any) -> None:
+        """Raises Untranslatable when a node says more than is read of it here: NOT, DISTINCT, a window ..."""
+        name = type(node).__name__
+        said = {k for k, v in node.args.items() if v not in (None, False, [])}
+        more = said - {"this", "expression"} - _READ.get(name, frozenset())
+        if more:
+            raise Untranslatable(f"{name.lower()} with {', '.join(sorted(more))}")
 
     def _paren(self, node: Any) -> Term:
         return self.term(node.this)
@@ -214,7 +127,7 @@ class _Translator:
         return Term(f"(NOT {truth(self.term(node.this))})", Kind.BOOLEAN)
 
     def _neg(self, node: Any) -> Term:
-        inner = _number(self.term(node.this), "a sign")
+        inner = as_number(self.term(node.this), "a sign")
         value = f"-{inner.value}" if isinstance(inner.value, str) else None
         return Term(f"(-{inner.sql})", inner.kind, value)
 
@@ -227,20 +140,20 @@ class _Translator:
         return self._compared(node, "IS NOT DISTINCT FROM")
 
     def _compared(self, node: Any, operator: str) -> Term:
-        a, b = _alike(self.term(node.this), self.term(node.expression), operator)
+        a, b = alike(self.term(node.this), self.term(node.expression), operator)
         return Term(f"({a} {operator} {b})", Kind.BOOLEAN)
 
     def _between(self, node: Any) -> Term:
         of = self.term(node.this)
-        low = _alike(of, self.term(node.args["low"]), ">=")
-        high = _alike(of, self.term(node.args["high"]), "<=")
+        low = alike(of, self.term(node.args["low"]), ">=")
+        high = alike(of, self.term(node.args["high"]), "<=")
         return Term(f"({low[0]} >= {low[1]} AND {high[0]} <= {high[1]})", Kind.BOOLEAN)
 
     def _in(self, node: Any) -> Term:
         of, listed = self.term(node.this), node.args.get("expressions")
         if not listed:
             raise Untranslatable("IN without a list of values")
-        both = [_alike(of, self.term(e), "=") for e in listed]
+        both = [alike(of, self.term(e), "=") for e in listed]
         lefts = {a for a, _ in both}
         if len(lefts) != 1:
             raise Untranslatable("IN with values of several kinds")
@@ -248,7 +161,7 @@ class _Translator:
 
     def _calculated(self, node: Any, name: str) -> Term:
         sign = _ARITHMETIC[name]
-        a, b = (_number(self.term(n), f"the {sign}") for n in (node.this, node.expression))
+        a, b = (as_number(self.term(n), f"the {sign}") for n in (node.this, node.expression))
         whole = Kind.FLOAT not in (a.kind, b.kind)
         if sign in "%&|<<>>" and not whole:
             raise Untranslatable(f"the {sign} of a double")
@@ -272,14 +185,33 @@ class _Translator:
         raise Untranslatable(f"a {term.kind} as text")
 
     def texts(self, *nodes: Any, what: str) -> list[str]:
-        return [_text(self.term(n), what).sql for n in nodes]
+        return [text_only(self.term(n), what).sql for n in nodes]
 
     def number(self, node: Any, what: str) -> Term:
-        return _number(self.term(node), what)
+        return as_number(self.term(node), what)
 
 
-_ORDERINGS = ("<", "<=", ">", ">=")
-_MIRRORED = {"<": ">", "<=": ">=", ">": "<", ">=": "<="}
+_READ: Mapping[str, frozenset[str]] = {
+    name: frozenset(more.split())
+    for name, more in {
+        "Like": "negate",
+        "DPipe": "safe",
+        "Div": "typed safe",
+        "Case": "ifs default",
+        "Cast": "to",
+        "Trim": "position",
+        "Substring": "start length",
+        "StrPosition": "substr",
+        "Replace": "replacement",
+        "In": "expressions",
+        "If": "true false",
+        "Coalesce": "expressions",
+        "Literal": "is_string",
+        "Column": "table",
+        "Anonymous": "expressions",
+        "Between": "low high",
+    }.items()
+}
 _COMPARISONS = {
     "EQ": "=",
     "NEQ": "<>",
@@ -301,3 +233,6 @@ _ARITHMETIC = {
     "BitwiseLeftShift": "<<",
     "BitwiseRightShift": ">>",
 }
+
+
+__all__ = ["Columns", "Term", "Untranslatable", "condition", "literal", "translated", "truth"]
