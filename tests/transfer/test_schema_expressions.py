@@ -184,6 +184,9 @@ def test_it_says_the_same_of_every_row(
         "a = NOT b = c",
         "a IS b = c",
         "a = c NOT NULL",
+        "NOT s NOT NULL + b",  # NOT ((s NOT NULL) + b) there
+        "a IN (1) + 1",
+        "a ISNULL + 1",
         "a, c",
         "count(DISTINCT a)",
         "sum(a) OVER ()",

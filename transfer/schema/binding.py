@@ -1,11 +1,13 @@
 """Where SQLite and the parser might not agree on what binds stronger: `b = s LIKE 'a%'` is `(b = s) LIKE 'a%'` there.
 
-Two comparisons side by side, or NOT inside of one, hardly ever are meant; with parentheses they are clear to all.
+Two comparisons side by side, NOT inside of one, or sums with the outcome of one hardly ever are meant; with
+parentheses they are clear to all.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 
 from transfer.schema.clauses import Token, tokens
 
@@ -15,38 +17,49 @@ _APART = frozenset(("AND", "OR", "CASE", "WHEN", "THEN", "ELSE", "END"))
 _AFTER_NOT = frozenset(("IN", "LIKE", "GLOB", "MATCH", "REGEXP", "BETWEEN", "NULL"))
 
 
+@dataclass(slots=True)
+class _Stretch:
+    """What stands between two AND or OR, on one level: COMPARISONS so far, an open BETWEEN, and whether it is DONE,
+    so that nothing may follow. LIST: the parentheses of IN."""
+
+    comparisons: int = 0
+    between: bool = False
+    done: bool = False
+    list: bool = False
+
+
 def ambiguous(text: str) -> bool:
-    """Whether there are two comparisons, or a NOT and a comparison before it, with nothing between them."""
+    """Whether there is anything in TEXT whose meaning hangs on the precedence of comparisons and NOT."""
     of = tokens(text)
-    counts, between = [0], [False]
+    levels = [_Stretch()]
     for i, token in enumerate(of):
-        word, before = token.word, of[i - 1] if i else None
-        if token.text == "(":
-            counts.append(0)
-            between.append(False)
-        elif token.text == ")" and len(counts) > 1:
-            counts.pop()
-            between.pop()
-        elif word == "AND" and between[-1]:
-            between[-1] = False
+        now, word, before = levels[-1], token.word, of[i - 1].word if i else ""
+        if token.text == ")" and len(levels) > 1:
+            inner = levels.pop()
+            levels[-1].done = inner.list
+        elif word == "AND" and now.between:
+            now.between = False
         elif word in _APART or token.text == ",":
-            counts[-1], between[-1] = 0, False
+            now.comparisons, now.between, now.done = 0, False, False
+        elif now.done:
+            return True
+        elif token.text == "(":
+            levels.append(_Stretch(list=before == "IN"))
         elif word == "NOT":
-            after = of[i + 1].word if i + 1 < len(of) else ""
-            if before is not None and before.word == "IS":
-                continue
-            if after == "NULL":
-                counts[-1] += 1
-            elif after not in _AFTER_NOT and counts[-1]:
+            if before != "IS" and (of[i + 1].word if i + 1 < len(of) else "") not in _AFTER_NOT and now.comparisons:
                 return True
+        elif word == "NULL":
+            now.comparisons += before == "NOT" and of[i - 2].word != "IS"
+            now.done = before in ("IS", "NOT")
         elif word in _COMPARE or (token.text in _SIGNS and not _continues(of, i)):
-            counts[-1] += 1
-            between[-1] = between[-1] or word == "BETWEEN"
-        if counts[-1] > 1:
+            now.comparisons += 1
+            now.between = now.between or word == "BETWEEN"
+            now.done = word in ("ISNULL", "NOTNULL")
+        if levels[-1].comparisons > 1:
             return True
     return False
 
 
 def _continues(of: Sequence[Token], at: int) -> bool:
-    """The second character of ==, <=, <>, << and the like."""
+    """The second character of ==, <=, <> and the like."""
     return at > 0 and of[at - 1].text in _SIGNS and of[at - 1].end == of[at].start
