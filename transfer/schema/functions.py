@@ -35,7 +35,7 @@ def _like(t: Translator, node: Any, escape: str = "") -> Term:
     of, pattern = t.term(node.this), t.term(node.expression)
     if of.kind is not Kind.TEXT or not isinstance(pattern.value, str):
         raise Untranslatable("LIKE with anything but a text and a constant pattern")
-    if escape and (re.match("[A-Za-z]", escape) or pattern.value.endswith(escape)):
+    if escape and (not re.fullmatch("[^A-Za-z]", escape) or pattern.value.endswith(escape)):
         raise Untranslatable(f"LIKE with the escape {escape!r}")
     letters = re.search("[A-Za-z]", pattern.value)
     folded = re.sub("[A-Z]", lambda m: m[0].lower(), pattern.value)

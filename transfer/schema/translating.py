@@ -56,18 +56,20 @@ class _Translator:
 
     def term(self, node: Any) -> Term:
         name = type(node).__name__
-        self.check_read(node)
         method = getattr(self, f"_{name.lower()}", None)
+        function = self.functions.get(name)
+        if name not in _COMPARISONS and name not in _ARITHMETIC and method is None and function is None:
+            said = node.name if name == "Anonymous" else node.sql_name() if hasattr(node, "sql_name") else name
+            said = _SAID.get(said.lower(), said.lower())
+            raise Untranslatable(f"{said} has no equal in PostgreSQL")
+        self.check_read(node)
         if method is not None:
             return method(node)  # type: ignore[no-any-return]
         if name in _COMPARISONS:
             return self._compared(node, _COMPARISONS[name])
         if name in _ARITHMETIC:
             return self._calculated(node, name)
-        function = self.functions.get(name)
-        if function is None:
-            said = node.name if name == "Anonymous" else node.sql_name() if hasattr(node, "sql_name") else name
-            raise Untranslatable(f"{said.lower()} has no equal in PostgreSQL")
+        assert function is not None
         return function(self, node)
 
     def check_read(self, node: Any) -> None:
@@ -168,7 +170,9 @@ class _Translator:
         if sign in ("<<", ">>") and not (isinstance(b.value, str) and 0 <= int(b.value) < 64):
             raise Untranslatable(f"{sign} by anything but a constant")
         right = f"nullif({b.sql}, 0)" if sign in "/%" else b.sql
-        return Term(f"({a.sql} {sign} {right})", Kind.INTEGER if whole else Kind.FLOAT)
+        # A constant, a length and the like have four bytes in PostgreSQL, and would overflow where SQLite does not.
+        left = f"({a.sql})::bigint" if whole and not a.sql.startswith('"') else a.sql
+        return Term(f"({left} {sign} {right})", Kind.INTEGER if whole else Kind.FLOAT)
 
     def _dpipe(self, node: Any) -> Term:
         a, b = (self.as_text(self.term(n)) for n in (node.this, node.expression))
@@ -191,6 +195,18 @@ class _Translator:
         return as_number(self.term(node), what)
 
 
+# What the parser calls otherwise than SQLite does.
+_SAID = {
+    "time_to_str": "strftime",
+    "rand": "random",
+    "greatest": "max",
+    "least": "min",
+    "regexp_like": "regexp",
+    "json_extract": "->",
+    "json_extract_scalar": "->>",
+    "bitwisenot": "~",
+    "tuple": "a row of values",
+}
 _READ: Mapping[str, frozenset[str]] = {
     name: frozenset(more.split())
     for name, more in {
