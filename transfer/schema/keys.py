@@ -122,17 +122,18 @@ def _shown(i: TargetIndex) -> str:
 
 
 def _checks(held: Held, theirs: list[TargetCheck]) -> Iterator[SchemaLine]:
-    """By name, then by the same condition, then by the columns they speak of."""
+    """By the same condition, then by name or by the columns they speak of, which is said: neither proves it the same."""
     left = list(theirs)
     open_ = list(held.source.checks)
-    for like in (_same_name, _same_condition, _same_columns):
+    for like, said in ((_same_condition, ""), (_same_name, ": by name"), (_same_columns, ": by their columns")):
         for check in list(open_):
             there = next((t for t in left if like(held, check, t)), None)
             if there is not None:
                 left.remove(there)
                 open_.remove(check)
                 name = check.name or there.name
-                yield held.line("check", name, CARRIED, f"({check.text}) in SQLite, {there.text} in PostgreSQL")
+                both = f"({check.text}) in SQLite, {there.text} in PostgreSQL{said}"
+                yield held.line("check", name, CARRIED, both)
     for check in open_:
         name = check.name or ", ".join(_spoken_of(held, check))
         kept = _kept_by_type(held, check)
