@@ -5,7 +5,6 @@ from __future__ import annotations
 import sqlite3
 from collections.abc import Callable, Iterator
 from contextlib import closing
-from itertools import product
 from typing import Any
 
 import psycopg2
@@ -41,6 +40,7 @@ POSTGRES = (
     "CREATE TABLE t (id bigint, a bigint, c bigint, b boolean, s text, u text, f float8, n numeric, d date,"
     " ts timestamp, x bytea, e text)"
 )
+# a, c, b, s, u, f, n, d, ts, x, e
 ROWS = [
     (None, None, None, None, None, None, None, None, None, None, None),
     (0, 0, 0, "", "", 0.0, 0, "2020-01-01", "2020-01-01 00:00:00", b"", ""),
@@ -63,9 +63,7 @@ def ask(postgres_url: str) -> Iterator[Callable[[str, str], tuple[list[Any], lis
         with conn.cursor() as cur:
             cur.execute("CREATE TEMP TABLE t" + POSTGRES.removeprefix("CREATE TABLE t"))
             for i, r in enumerate(ROWS):
-                row = [
-                    None if v is None else bool(v) if k == "b" else v for k, v in zip(KINDS, _by_kind(r), strict=True)
-                ]
+                row = [None if v is None else bool(v) if k == "b" else v for k, v in zip(KINDS, r, strict=True)]
                 cur.execute(f"INSERT INTO t VALUES ({','.join(['%s'] * 12)})", [i, *row])
             conn.commit()
 
@@ -80,11 +78,6 @@ def ask(postgres_url: str) -> Iterator[Callable[[str, str], tuple[list[Any], lis
             yield both
 
 
-def _by_kind(row: tuple[Any, ...]) -> tuple[Any, ...]:
-    """ROWS hold a, c, b, s, u, f, n, d, ts, x, e in this order."""
-    return row
-
-
 def _plain(value: Any) -> Any:
     if isinstance(value, bool):
         return int(value)
@@ -92,32 +85,28 @@ def _plain(value: Any) -> Any:
 
 
 CARRIED = """
-length(s) = 3 | length(x) >= 1 | length(a) > 1 | b IN (0, 1) | b = 1 | 1 = b | b <> 0 | b > 0 | b < 1 | 1 > b | NOT b
-b = 2 | b = a | a = b | (a > 0) + (b > 0) = 1 | b IS TRUE | b IS NOT TRUE | b IS 1 | b = TRUE | a = TRUE | TRUE = a
-a | NOT a | a AND b | f | a / 2 > 1 | a / c | a % c | a % 3 = 1 | 7 / a > 1 | a * 2 + c | a - c * 2 | -a > -1 | - -a
-a << 2 | a >> 1 | a & 3 = 1 | a | c | a BETWEEN 1 AND 6 | a NOT BETWEEN c AND 3 | f BETWEEN -1 AND 1.5 | f * 1.5 > a
-f + a | f / 2 | n > 0.5 | n = 0.1 | n >= c | n IN (0.1, 10) | a IN (1, 5, NULL) | a NOT IN (1, 5) | s IN ('a', 'Abc')
-s NOT IN ('a') | s LIKE 'A%' | s NOT LIKE '%B_' | s LIKE 'HTTPS://x.org/%' | s LIKE '%ö%' | s LIKE 'äöü%' | s LIKE '%@%'
-s LIKE 'a\\%%' | s LIKE 'a!%%' ESCAPE '!' | s NOT LIKE '%!_c%' ESCAPE '!' | s LIKE '%\\' | s > 'a' | s <= u | s < 'B'
-s BETWEEN 'A' AND 'b' | s = u | s <> '' | s == 'a' | s != u | s IS u | s IS NOT u | s IS NOT 'a' | a IS c | a IS NOT c
-s IS NULL | a NOTNULL | a ISNULL | d >= '2020-01-01' | d < '2020-01-02' | '2020-01-01' <= d | '2020-01-01' > d
-d = '2020-01-01' | d <> '2020-01-01' | d BETWEEN '2020-01-01' AND '2020-12-31' | ts >= '2020-01-01 00:00:00'
-'2020-01-01 00:00:00' > ts | ts < '2020-01-01 00:00:00' | s || u | 'n' || a | s || b | 'a' || 'b' || c
-substr(s, 1, 2) | substr(s, 2) | instr(s, 'b') > 0 | instr(s, u) | trim(s) <> '' | ltrim(s, 'aA') | rtrim(s)
-replace(s, 'b', 'xx') = u | lower(s) | upper(u) = u | iif(a > 1, 1, 2) | iif(b, s, u) | CASE WHEN a > 1 THEN 'x' ELSE s END
-CASE WHEN a > 1 THEN 1 WHEN b THEN 2 END | CAST(a AS TEXT) | abs(a) > 2 | abs(f) | coalesce(a, c, 0) | ifnull(s, u)
-nullif(s, 'a') | x = x'ff' | x < x'41' | a = 0x7 | a == 1 AND c <> 2 OR b | NOT a = 1 | NOT (s = 'a' OR u IS NULL)
-a + c * 2 - 1 | (a + c) * 2 | a - (c - 1) | a * c % 3 | NULL OR length(s) = 1 | a > 1 -- why not
-"s" IN ("zz", "Abc") | s = "zz" | [s] = 'a' | `s` = 'a' | t.s = 'a' | a IS NULL OR a > 0 | TRUE | 1 | a IN (1) | s COLLATE BINARY = u
+length(s) = 3 ; length(x) >= 1 ; length(a) > 1 ; b IN (0, 1) ; b = 1 ; 1 = b ; b <> 0 ; b > 0 ; b < 1 ; 1 > b ; NOT b
+b = 2 ; b = a ; a = b ; (a > 0) + (b > 0) = 1 ; b IS TRUE ; b IS NOT TRUE ; b IS 1 ; b = TRUE ; a = TRUE ; TRUE = a
+a ; NOT a ; a AND b ; f ; a / 2 > 1 ; a / c ; a % c ; a % 3 = 1 ; 7 / a > 1 ; a * 2 + c ; a - c * 2 ; -a > -1 ; - -a
+a << 2 ; a >> 1 ; a & 3 = 1 ; a | c ; a BETWEEN 1 AND 6 ; a NOT BETWEEN c AND 3 ; f BETWEEN -1 AND 1.5 ; f * 1.5 > a
+f + a ; f / 2 ; n > 0.5 ; n = 0.1 ; n >= c ; n IN (0.1, 10) ; a IN (1, 5, NULL) ; a NOT IN (1, 5) ; s IN ('a', 'Abc')
+s NOT IN ('a') ; s LIKE 'A%' ; s NOT LIKE '%B_' ; s LIKE 'HTTPS://x.org/%' ; s LIKE '%ö%' ; s LIKE 'äöü%' ; s LIKE '%@%'
+s LIKE 'a\\%%' ; s LIKE 'a!%%' ESCAPE '!' ; s NOT LIKE '%!_c%' ESCAPE '!' ; s LIKE '%\\' ; s > 'a' ; s <= u ; s < 'B'
+s BETWEEN 'A' AND 'b' ; s = u ; s <> '' ; s == 'a' ; s != u ; s IS u ; s IS NOT u ; s IS NOT 'a' ; a IS c ; a IS NOT c
+s IS NULL ; a NOTNULL ; a ISNULL ; d >= '2020-01-01' ; d < '2020-01-02' ; '2020-01-01' <= d ; '2020-01-01' > d
+d = '2020-01-01' ; d <> '2020-01-01' ; d BETWEEN '2020-01-01' AND '2020-12-31' ; ts >= '2020-01-01 00:00:00'
+'2020-01-01 00:00:00' > ts ; ts < '2020-01-01 00:00:00' ; s || u ; 'n' || a ; s || b ; 'a' || 'b' || c
+substr(s, 1, 2) ; substr(s, 2) ; instr(s, 'b') > 0 ; instr(s, u) ; trim(s) <> '' ; ltrim(s, 'aA') ; rtrim(s)
+replace(s, 'b', 'xx') = u ; lower(s) ; upper(u) = u ; iif(a > 1, 1, 2) ; iif(b, s, u) ; CASE WHEN a > 1 THEN 'x' ELSE s END
+CASE WHEN a > 1 THEN 1 WHEN b THEN 2 END ; CAST(a AS TEXT) ; abs(a) > 2 ; abs(f) ; coalesce(a, c, 0) ; ifnull(s, u)
+nullif(s, 'a') ; x = x'ff' ; x < x'41' ; a = 0x7 ; a == 1 AND c <> 2 OR b ; NOT a = 1 ; NOT (s = 'a' OR u IS NULL)
+a + c * 2 - 1 ; (a + c) * 2 ; a - (c - 1) ; a * c % 3 ; NULL OR length(s) = 1 ; a > 1 -- why not
+"s" IN ("zz", "Abc") ; s = "zz" ; [s] = 'a' ; `s` = 'a' ; t.s = 'a' ; a IS NULL OR a > 0 ; TRUE ; 1 ; a IN (1) ; s COLLATE BINARY = u
 """
-EXPRESSIONS = [
-    e.strip()
-    for line in CARRIED.replace("a | c |", "a {OR} c |").strip().splitlines()
-    for e in line.split(" | ")
-]  # fmt: skip
+EXPRESSIONS = [e for line in CARRIED.strip().splitlines() for e in line.split(" ; ")]
 
 
-@pytest.mark.parametrize("expression", [e.replace("{OR}", "|") for e in EXPRESSIONS])
+@pytest.mark.parametrize("expression", EXPRESSIONS)
 def test_it_says_the_same_of_every_row(
     expression: str, ask: Callable[[str, str], tuple[list[Any], list[Any]]]
 ) -> None:
@@ -351,8 +340,3 @@ def test_a_moment_in_a_text_is_written_as_sqlite_writes_it(postgres_url: str) ->
 def test_any_other_default_is_not_carried(declared: str, text: str) -> None:
     with pytest.raises(Untranslatable):
         default(*column(declared, text))
-
-
-def test_all_kinds_of_rows_are_asked() -> None:
-    assert all({type(r[i]) for r in ROWS} - {type(None)} for i in range(len(KINDS)))
-    assert len(list(product(ROWS, KINDS))) == len(ROWS) * 11

@@ -122,7 +122,7 @@ def _shown(i: TargetIndex) -> str:
 
 
 def _checks(held: Held, theirs: list[TargetCheck]) -> Iterator[SchemaLine]:
-    """By the same condition, then by name or by the columns they speak of, which is said: neither proves it the same."""
+    """By the same condition; then by name or by the columns they speak of, which is said: neither is a proof."""
     left = list(theirs)
     open_ = list(held.source.checks)
     for like, said in ((_same_condition, ""), (_same_name, ": by name"), (_same_columns, ": by their columns")):
