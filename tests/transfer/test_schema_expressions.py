@@ -30,17 +30,19 @@ KINDS = {
     "ts": Kind.TIMESTAMP,
     "x": Kind.BYTES,
     "e": Kind.TEXT,
+    "m": Kind.TEXT,
 }
-COLUMNS = {k: (k, v, "NOCASE" if k == "e" else "BINARY") for k, v in KINDS.items()}
+COLLATIONS = {"e": "NOCASE", "m": "ANY"}
+COLUMNS = {k: (k, v, COLLATIONS.get(k, "BINARY")) for k, v in KINDS.items()}
 LITE = (
     "CREATE TABLE t (id INTEGER PRIMARY KEY, a INTEGER, c INT, b BOOLEAN, s TEXT, u TEXT, f REAL, n NUMERIC, d DATE,"
-    " ts DATETIME, x BLOB, e TEXT COLLATE NOCASE)"
+    " ts DATETIME, x BLOB, e TEXT COLLATE NOCASE, m INTEGER_OR_TEXT)"
 )
 POSTGRES = (
     "CREATE TABLE t (id bigint, a bigint, c bigint, b boolean, s text, u text, f float8, n numeric, d date,"
-    " ts timestamp, x bytea, e text)"
+    " ts timestamp, x bytea, e text, m text)"
 )
-# a, c, b, s, u, f, n, d, ts, x, e
+# a, c, b, s, u, f, n, d, ts, x, e; m holds what is in a, or else what is in s
 ROWS = [
     (None, None, None, None, None, None, None, None, None, None, None),
     (0, 0, 0, "", "", 0.0, 0, "2020-01-01", "2020-01-01 00:00:00", b"", ""),
@@ -59,12 +61,18 @@ def ask(postgres_url: str) -> Iterator[Callable[[str, str], tuple[list[Any], lis
     """ask(SQLite's expression, PostgreSQL's): what each says of every row."""
     with closing(sqlite3.connect(":memory:")) as con, closing(psycopg2.connect(postgres_url)) as conn:
         con.execute(LITE)
-        con.executemany(f"INSERT INTO t VALUES ({','.join('?' * 12)})", [(i, *r) for i, r in enumerate(ROWS)])
+        con.executemany(
+            f"INSERT INTO t VALUES ({','.join('?' * 13)})",
+            [(i, *r, r[3] if r[0] is None else r[0]) for i, r in enumerate(ROWS)],
+        )
         with conn.cursor() as cur:
             cur.execute("CREATE TEMP TABLE t" + POSTGRES.removeprefix("CREATE TABLE t"))
             for i, r in enumerate(ROWS):
-                row = [None if v is None else bool(v) if k == "b" else v for k, v in zip(KINDS, r, strict=True)]
-                cur.execute(f"INSERT INTO t VALUES ({','.join(['%s'] * 12)})", [i, *row])
+                row = [
+                    None if v is None else bool(v) if k == "b" else v
+                    for k, v in zip(KINDS, (*r, _text(r[3] if r[0] is None else r[0])), strict=True)
+                ]
+                cur.execute(f"INSERT INTO t VALUES ({','.join(['%s'] * 13)})", [i, *row])
             conn.commit()
 
             def both(ours: str, theirs: str) -> tuple[list[Any], list[Any]]:
@@ -76,6 +84,10 @@ def ask(postgres_url: str) -> Iterator[Callable[[str, str], tuple[list[Any], lis
                     conn.rollback()
 
             yield both
+
+
+def _text(value: Any) -> Any:
+    return None if value is None else str(value)
 
 
 def _plain(value: Any) -> Any:
@@ -102,6 +114,7 @@ CASE WHEN a > 1 THEN 1 WHEN b THEN 2 END ; CAST(a AS TEXT) ; abs(a) > 2 ; abs(f)
 nullif(s, 'a') ; x = x'ff' ; x < x'41' ; a = 0x7 ; a == 1 AND c <> 2 OR b ; NOT a = 1 ; NOT (s = 'a' OR u IS NULL)
 a + c * 2 - 1 ; (a + c) * 2 ; a - (c - 1) ; a * c % 3 ; NULL OR length(s) = 1 ; a > 1 -- why not
 "s" IN ("zz", "Abc") ; s = "zz" ; [s] = 'a' ; `s` = 'a' ; t.s = 'a' ; a IS NULL OR a > 0 ; TRUE ; 1 ; a IN (1) ; s COLLATE BINARY = u
+m = 'Abc' ; m NOT IN ('a', 'WKT') ; length(m) = 1 ; m IS NULL ; m <> 'x' ; m LIKE '1%' ; 'n' || m ; substr(m, 1, 1)
 """
 EXPRESSIONS = [e for line in CARRIED.strip().splitlines() for e in line.split(" ; ")]
 
@@ -127,6 +140,12 @@ def test_it_says_the_same_of_every_row(
         "s REGEXP 'a'",
         "s MATCH 'a'",
         "e = 'x'",  # NOCASE
+        "nullif(e, 'x') IS NULL",
+        "m = '5'",  # and 5
+        "m < 'a'",
+        "m = s",
+        "m BETWEEN '1' AND '2'",
+        "m IN ('a', '10')",
         "s COLLATE NOCASE = 'x'",
         "a = 'x'",
         "s = 5",

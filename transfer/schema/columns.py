@@ -101,13 +101,8 @@ def _generated(held: Held, c: Column, there: TargetColumn) -> SchemaLine:
         return held.line("generated", c.name, DIFFERS, f"only in PostgreSQL: {there.default}")
     if not there.generated:
         return held.line("generated", c.name, NOT_CARRIED, f"AS ({c.expression}) in SQLite, an ordinary column here")
-    kinds = {
-        x.source.lower(): (x.target, x.type.kind, of.collation)
-        for x in held.pair.columns
-        if (of := held.source.column(x.source)) is not None
-    }
     try:
-        same = plain(translated(c.expression, kinds).sql) == plain(there.default or "")
+        same = plain(translated(c.expression, held.columns).sql) == plain(there.default or "")
     except Untranslatable:
         same = False
     both = f"({c.expression}) in SQLite, ({there.default}) in PostgreSQL"

@@ -10,7 +10,7 @@ from transfer.schema.terms import Term, Untranslatable, literal, truth
 from transfer.types import Kind
 
 if TYPE_CHECKING:
-    from transfer.schema.translating import _Translator as Translator
+    from transfer.schema.translating import Translator
 
 
 def _length(t: Translator, node: Any) -> Term:
@@ -65,6 +65,8 @@ def _coalesce(t: Translator, node: Any) -> Term:
 
 def _nullif(t: Translator, node: Any) -> Term:
     terms = [t.term(n) for n in (node.this, node.expression)]
+    if {x.collation for x in terms} != {"BINARY"}:
+        raise Untranslatable("nullif() under a collation")
     return Term(f"nullif({terms[0].sql}, {terms[1].sql})", _common(terms, "nullif()"))
 
 

@@ -8,7 +8,7 @@ from transfer.schema.clauses import tokens
 from transfer.schema.line import CARRIED, DIFFERS, NOT_CARRIED, Held, SchemaLine, State, Thing, plain
 from transfer.schema.model import Check, Index, Part
 from transfer.schema.target import Target, TargetCheck, TargetForeignKey, TargetIndex
-from transfer.schema.translating import Columns, Untranslatable, condition, translated
+from transfer.schema.translating import Untranslatable, condition, translated
 from transfer.sqlite import quoted
 from transfer.types import Kind
 
@@ -25,16 +25,6 @@ def lines(held: Held, target: Target) -> Iterator[SchemaLine]:
             yield held.line("unique", i.name, DIFFERS, f"only in PostgreSQL: {_shown(i)}")
     yield from _checks(held, [c for c in target.checks if c.table == held.pair.oid])
     yield from _foreign_keys(held, [f for f in target.foreign_keys if f.table == held.pair.oid])
-
-
-def _columns(held: Held) -> Columns:
-    """What SQLite's expressions name, under the names and kinds of PostgreSQL."""
-    found = {}
-    for pair in held.pair.columns:
-        c = held.source.column(pair.source)
-        if c is not None:
-            found[c.name.lower()] = (pair.target, pair.type.kind, c.collation)
-    return found
 
 
 def _primary(held: Held, theirs: Sequence[TargetIndex], taken: set[str]) -> Iterator[SchemaLine]:
@@ -59,7 +49,7 @@ def _primary(held: Held, theirs: Sequence[TargetIndex], taken: set[str]) -> Iter
 
 def _key(held: Held, part: Part, folding: set[str]) -> str:
     if part.column is None:
-        return plain(translated(part.expression, _columns(held), in_index=True).sql)
+        return plain(translated(part.expression, held.columns, in_index=True).sql)
     name = held.named(part.column)
     if name is None:
         raise Untranslatable(f"{part.column} is not in PostgreSQL")
@@ -74,7 +64,7 @@ def _index(held: Held, index: Index, theirs: Sequence[TargetIndex], folding: set
     name = index.name or ", ".join(p.column or p.expression for p in index.parts)
     try:
         wanted = [_key(held, p, folding) for p in index.parts]
-        where = plain(condition(index.predicate, _columns(held))) if index.predicate else ""
+        where = plain(condition(index.predicate, held.columns)) if index.predicate else ""
     except Untranslatable as e:
         wanted, where = [], f"? {e}"
     bare = [plain(quoted(held.named(p.column) or "")) if p.column else "" for p in index.parts]
@@ -148,7 +138,7 @@ def _same_name(held: Held, check: Check, there: TargetCheck) -> bool:
 
 def _same_condition(held: Held, check: Check, there: TargetCheck) -> bool:
     try:
-        return plain(f"CHECK({condition(check.text, _columns(held))})") == plain(there.text)
+        return plain(f"CHECK({condition(check.text, held.columns)})") == plain(there.text)
     except Untranslatable:
         return False
 

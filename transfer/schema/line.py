@@ -9,8 +9,9 @@ from typing import Literal
 
 from transfer import catalog
 from transfer.pairing import TablePair
-from transfer.schema.mapping import Mapped, Place
+from transfer.schema.mapping import Mapped, Place, known_to
 from transfer.schema.model import Table
+from transfer.schema.terms import Columns
 
 Thing = Literal[
     "table",
@@ -62,6 +63,12 @@ class Held:
     def named(self, column: str) -> str | None:
         """What a column of SQLite is called in PostgreSQL; None when it is not there."""
         return next((c.target for c in self.pair.columns if c.source == column), None)
+
+    @property
+    def columns(self) -> Columns:
+        """What SQLite's expressions name, under the names and kinds of PostgreSQL."""
+        pairs = [(self.source.column(p.source), p) for p in self.pair.columns]
+        return known_to((c, p.target, p.type.kind) for c, p in pairs if c is not None)
 
     def line(self, thing: Thing, name: str, state: State, text: str = "") -> SchemaLine:
         return SchemaLine(self.source.name, thing, name, state, text)

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from transfer.errors import Refused
 from transfer.pairing import LEFT_ALONE, Finding
 from transfer.schema.defaults import default
-from transfer.schema.mapping import Mapped, Place, column_types
+from transfer.schema.mapping import Mapped, Place, column_types, known_to
 from transfer.schema.model import Column, ForeignKey, Index, Part, Schema, Table
 from transfer.schema.reading import read, unused_keys
 from transfer.schema.translating import Columns, Term, Untranslatable, condition, translated
@@ -80,9 +80,7 @@ class _Maker:
         self.findings.append(Finding(table, column, text, blocks=False))
 
     def columns_of(self, table: Table) -> Columns:
-        return {
-            c.name.lower(): (c.name, self.types[table.name, c.name].type.kind, c.collation) for c in table.columns
-        }
+        return known_to((c, c.name, self.types[table.name, c.name].type.kind) for c in table.columns)
 
     def constraint(self, table: Table, name: str | None, *, relation: bool = False) -> str:
         """CONSTRAINT name, when it has one and PostgreSQL has not given it already."""

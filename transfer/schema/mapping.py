@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import re
 import sqlite3
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 from transfer.schema.model import Column, Schema, Table
 from transfer.schema.reading import text_as_str
+from transfer.schema.terms import ANY, Columns
 from transfer.sqlite import quoted
 from transfer.types import Kind, Type
 
@@ -106,6 +107,14 @@ def _character(base: str, length: int | None) -> Mapped:
 
 
 Place = tuple[str, str]
+
+
+def known_to(columns: Iterable[tuple[Column, str, Kind]]) -> Columns:
+    """What expressions may name: of each column of SQLite its name and kind in PostgreSQL."""
+    return {
+        c.name.lower(): (name, kind, ANY if kind is Kind.TEXT and affinity(c.declared) != "TEXT" else c.collation)
+        for c, name, kind in columns
+    }
 
 
 def column_types(con: sqlite3.Connection, schema: Schema) -> dict[Place, Mapped]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import sqlite3
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from dataclasses import replace
 
 from transfer.errors import Refused
 from transfer.schema.clauses import TableClauses, index_clauses, table_clauses
@@ -135,8 +136,6 @@ def _foreign_keys(con: sqlite3.Connection, table: str, said: TableClauses) -> tu
 
 def _resolved(tables: Sequence[Table]) -> tuple[Table, ...]:
     """Parents and their columns by the names they were made with; a reference without columns means the key."""
-    from dataclasses import replace
-
     by_name = {t.name.lower(): t for t in tables}
 
     def resolved(f: ForeignKey) -> ForeignKey:

@@ -2,15 +2,24 @@
 
 from __future__ import annotations
 
+import re
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from datetime import datetime
 
 from transfer.types import Kind
 
+# What a column is to an expression: its name as made, its kind in PostgreSQL, its collation in SQLite.
+Columns = Mapping[str, tuple[str, Kind, str]]
+
 _NUMBERS = (Kind.INTEGER, Kind.FLOAT, Kind.NUMERIC)
 _BYTEWISE = 'COLLATE "C"'
 _ORDERINGS = ("<", "<=", ">", ">=")
 _MIRRORED = {"<": ">", "<=": ">=", ">": "<", ">=": "<="}
+
+
+# The collation of a text that may be a number in SQLite: 9 comes before 10 there, '10' before '9' in PostgreSQL.
+ANY = "ANY"
 
 
 class Untranslatable(ValueError):
@@ -80,12 +89,21 @@ def alike(a: Term, b: Term, operator: str) -> tuple[str, str]:
     if a.kind is not b.kind or a.kind in (Kind.JSON, Kind.JSONB, Kind.OTHER):
         raise Untranslatable(f"{a.kind} compared with {b.kind}")
     if a.kind is Kind.TEXT:
-        if {a.collation, b.collation} != {"BINARY"}:
+        if ANY in (a.collation, b.collation):
+            _same_as_text(a, b, ordering=ordering)
+        elif {a.collation, b.collation} != {"BINARY"}:
             raise Untranslatable(f"a comparison under {a.collation if a.collation != 'BINARY' else b.collation}")
         return (f"{a.sql} {_BYTEWISE}" if ordering else a.sql), b.sql
     if ordering and a.kind is Kind.UUID:
         raise Untranslatable("an order of UUIDs")
     return a.sql, b.sql
+
+
+def _same_as_text(a: Term, b: Term, *, ordering: bool) -> None:
+    """Raises Untranslatable unless a value of ANY kind is compared with a constant that looks like no number."""
+    constant = next((t.value for t in (a, b) if t.collation != ANY and isinstance(t.value, str)), None)
+    if ordering or constant is None or not re.match(r"\s*[^\s\d+.-]", constant):
+        raise Untranslatable("a comparison of values that may be numbers as well as texts")
 
 
 def _as_constant_of(constant: Term, beside: Term, operator: str) -> str | None:

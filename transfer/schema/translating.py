@@ -12,11 +12,8 @@ from dataclasses import replace
 from typing import Any
 
 from transfer.schema.binding import ambiguous
-from transfer.schema.terms import Term, Untranslatable, alike, as_number, literal, text_only, truth
+from transfer.schema.terms import Columns, Term, Untranslatable, alike, as_number, literal, text_only, truth
 from transfer.types import Kind
-
-# What a column is to an expression: its name as made, its kind in PostgreSQL, its collation in SQLite.
-Columns = Mapping[str, tuple[str, Kind, str]]
 
 
 def translated(text: str, columns: Columns, *, in_index: bool = False) -> Term:
@@ -37,7 +34,7 @@ def translated(text: str, columns: Columns, *, in_index: bool = False) -> Term:
         raise Untranslatable("it cannot be read") from None
     if not isinstance(tree, sqlglot.exp.Select) or len(tree.expressions) != 1:
         raise Untranslatable("it is no single expression")
-    return _Translator(columns, in_index).term(tree.expressions[0])
+    return Translator(columns, in_index).term(tree.expressions[0])
 
 
 def condition(text: str, columns: Columns) -> str:
@@ -45,14 +42,14 @@ def condition(text: str, columns: Columns) -> str:
     return truth(translated(text, columns))
 
 
-class _Translator:
+class Translator:
     """Walks over a tree of sqlglot's; knows the columns it may meet."""
 
     def __init__(self, columns: Columns, in_index: bool) -> None:
         from transfer.schema import functions
 
         self.columns, self.in_index = columns, in_index
-        self.functions: Mapping[str, Callable[[_Translator, Any], Term]] = functions.BY_NODE
+        self.functions: Mapping[str, Callable[[Translator, Any], Term]] = functions.BY_NODE
 
     def term(self, node: Any) -> Term:
         name = type(node).__name__
