@@ -182,7 +182,7 @@ EXPECTED: dict[str, Expected] = {
     ),
     "orphans": Expected(
         "a row whose parent does not exist",
-        refused=r"^t: the rows do not keep .*Key \(pid\)=\(99\) is not present",
+        refused=r"^t: .*Key \(pid\)=\(99\) is not present in table \"p\"",
         rules={"t.pid": ["skip-orphan"]},
         left_out=1,
         probes=(("SELECT * FROM t", [(1, 1)]), ("INSERT INTO t VALUES (3, 99)", "foreign key")),
