@@ -5,6 +5,8 @@ PYTHON ?= python3
 VENV   ?= .venv
 BIN    := $(VENV)/bin
 STAGE  ?= stage
+# For its SQLite file alone, which a test copies whole; what it depends on is not needed.
+SAMPLE := mendeleev==1.3.0
 
 .PHONY: help rehearse auto test lint types contracts pytest format docs bench clean
 
@@ -14,9 +16,9 @@ help:  ## Show this.
 $(VENV)/.ready: pyproject.toml
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { echo "Python 3.11 or newer is needed: make PYTHON=python3.12"; exit 2; }
 	@if command -v uv >/dev/null 2>&1; then \
-	  uv venv -q --allow-existing --python $(PYTHON) $(VENV) && uv pip install -q --python $(BIN)/python -e '.[dev]'; \
+	  uv venv -q --allow-existing --python $(PYTHON) $(VENV) && uv pip install -q --python $(BIN)/python -e '.[dev]' && uv pip install -q --python $(BIN)/python --no-deps $(SAMPLE); \
 	else \
-	  $(PYTHON) -m venv $(VENV) && $(BIN)/python -m pip install -q --disable-pip-version-check -e '.[dev]'; \
+	  $(PYTHON) -m venv $(VENV) && $(BIN)/python -m pip install -q --disable-pip-version-check -e '.[dev]' && $(BIN)/python -m pip install -q --disable-pip-version-check --no-deps $(SAMPLE); \
 	fi
 	@touch $@
 

@@ -1,0 +1,287 @@
+"""A PostgreSQL schema from that of a SQLite file: names as they are, and all that PostgreSQL can keep."""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+
+from transfer.errors import Refused
+from transfer.pairing import LEFT_ALONE, Finding
+from transfer.schema.defaults import default
+from transfer.schema.mapping import Mapped, Place, column_types, known_to
+from transfer.schema.model import Column, ForeignKey, Index, Part, Schema, Table
+from transfer.schema.reading import read, unused_keys
+from transfer.schema.translating import Columns, Term, Untranslatable, condition, translated
+from transfer.sqlite import quoted
+from transfer.types import Kind
+
+_LONGEST = 63  # bytes of a name (PostgreSQL, NAMEDATALEN - 1)
+
+
+@dataclass(frozen=True, slots=True)
+class Step:
+    """One statement; ABOUT says what is lost when PostgreSQL refuses it."""
+
+    table: str
+    column: str | None
+    about: str
+    sql: str
+
+
+@dataclass(frozen=True, slots=True)
+class TableStep:
+    """SQL makes all of a table. Should PostgreSQL refuse that: CORE without checks and defaults, then PARTS one by
+    one; should it refuse CORE too: PLAIN, in which the GENERATED columns are ordinary ones."""
+
+    table: str
+    sql: str
+    core: str
+    parts: tuple[Step, ...]
+    plain: str
+    generated: tuple[Column, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    tables: tuple[TableStep, ...]
+    after: tuple[Step, ...]
+    findings: tuple[Finding, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class _Line:
+    """A column in the three forms of TableStep, and what is to be added to CORE for FULL."""
+
+    full: str
+    core: str
+    plain: str
+    parts: tuple[Step, ...] = ()
+
+
+@dataclass(slots=True)
+class _Names:
+    """Names given so far: those of tables and indexes share one space in PostgreSQL, constraints one a table."""
+
+    relations: set[str]
+    constraints: dict[str, set[str]] = field(default_factory=dict)
+
+
+class _Maker:
+    """Collects statements and findings while it walks over a schema."""
+
+    def __init__(self, schema: Schema, types: Mapping[Place, Mapped], unused: frozenset[str]) -> None:
+        self.schema, self.types, self.unused = schema, types, unused
+        self.findings: list[Finding] = []
+        made = [i.name for t in schema.tables for i in t.indexes if not i.constraint and i.name]
+        self.names = _Names({t.name for t in schema.tables} | set(made))
+
+    def tell(self, table: str, column: str | None, text: str) -> None:
+        self.findings.append(Finding(table, column, text, blocks=False))
+
+    def columns_of(self, table: Table) -> Columns:
+        return known_to((c, c.name, self.types[table.name, c.name].type.kind) for c in table.columns)
+
+    def constraint(self, table: Table, name: str | None, *, relation: bool = False) -> str:
+        """CONSTRAINT name, when it has one and PostgreSQL has not given it already."""
+        if name is None:
+            return ""
+        taken = self.names.constraints.setdefault(table.name, set())
+        if name in taken or (relation and name in self.names.relations):
+            self.tell(table.name, None, f"the name {name} is given twice, the second constraint gets another")
+            return ""
+        taken.add(name)
+        if relation:
+            self.names.relations.add(name)
+        return f"CONSTRAINT {quoted(name)} "
+
+    def table(self, table: Table) -> TableStep:
+        lines = [self._column(table, c) for c in table.columns]
+        parts = [part for line in lines for part in line.parts]
+        key = self._primary_key(table)
+        checks = []
+        for check, sql in self._checks(table):
+            checks.append(sql)
+            about = f"CHECK ({check})"
+            parts.append(Step(table.name, None, about, f"ALTER TABLE {quoted(table.name)} ADD {sql}"))
+
+        def made(*of: str) -> str:
+            return f"CREATE TABLE {quoted(table.name)} (\n  " + ",\n  ".join(of) + "\n)"
+
+        return TableStep(
+            table=table.name,
+            sql=made(*(line.full for line in lines), *key, *checks),
+            core=made(*(line.core for line in lines), *key),
+            parts=tuple(parts),
+            plain=made(*(line.plain for line in lines), *key),
+            generated=tuple(c for c, line in zip(table.columns, lines, strict=True) if line.plain != line.core),
+        )
+
+    def _column(self, table: Table, c: Column) -> _Line:
+        mapped = self.types[table.name, c.name]
+        if mapped.note:
+            self.tell(table.name, c.name, mapped.note)
+        if c.collation != "BINARY":
+            self.tell(table.name, c.name, f"COLLATE {c.collation} is not carried: = and < mind what it did not")
+        typed = f"{quoted(c.name)} {mapped.type.name}"
+        if c.name == table.rowid:
+            line = f"{typed} GENERATED BY DEFAULT AS IDENTITY"
+            return _Line(line, line, line)
+        not_null = " NOT NULL" if c.not_null else ""
+        expression = self._generated(table, c, mapped) if c.generated else None
+        if expression is not None:
+            line = f"{typed} GENERATED ALWAYS AS ({expression}) STORED{not_null}"
+            return _Line(line, line, typed + not_null)
+        line, value = typed + not_null, self._default(table, c, mapped)
+        if value is None:
+            return _Line(line, line, line)
+        alter = f"ALTER TABLE {quoted(table.name)} ALTER COLUMN {quoted(c.name)} SET DEFAULT {value}"
+        part = Step(table.name, c.name, f"DEFAULT {c.default}", alter)
+        return _Line(f"{line} DEFAULT {value}", line, line, (part,))
+
+    def _primary_key(self, table: Table) -> tuple[str, ...]:
+        if not table.key:
+            return ()
+        kind = "PRIMARY KEY"
+        if table.name in self.unused:
+            kind = "UNIQUE"
+            self.tell(table.name, None, f"no row has its primary key ({', '.join(table.key)}): became UNIQUE")
+        return (f"{self.constraint(table, table.key_name, relation=True)}{kind} ({_listed(table.key)})",)
+
+    def _generated(self, table: Table, column: Column, mapped: Mapped) -> str | None:
+        try:
+            term = translated(column.expression, self.columns_of(table))
+            if column.generated == "VIRTUAL":
+                self.tell(table.name, column.name, "generated, VIRTUAL in SQLite: STORED in PostgreSQL")
+            return _as_kind(term, mapped.type.kind)
+        except Untranslatable as e:
+            self.tell(
+                table.name,
+                column.name,
+                f"GENERATED AS ({column.expression}) is not carried: {e}; an ordinary column with its values",
+            )
+            return None
+
+    def _default(self, table: Table, column: Column, mapped: Mapped) -> str | None:
+        try:
+            return default(column, mapped.type)
+        except Untranslatable as e:
+            self.tell(table.name, column.name, f"DEFAULT {column.default} is not carried: {e}")
+            return None
+
+    def _checks(self, table: Table) -> Iterable[tuple[str, str]]:
+        for check in table.checks:
+            try:
+                sql = condition(check.text, self.columns_of(table))
+            except Untranslatable as e:
+                self.tell(table.name, None, f"CHECK ({check.text}) is not carried: {e}")
+                continue
+            yield check.text, f"{self.constraint(table, check.name)}CHECK ({sql})"
+
+    def index(self, table: Table, index: Index) -> Iterable[Step]:
+        named = index.name or f"UNIQUE ({', '.join(p.column or '' for p in index.parts)})"
+        folded = any(p.collation not in ("BINARY", "RTRIM", "NOCASE") for p in index.parts)
+        try:
+            if folded:
+                raise Untranslatable("a collation of the application's own")
+            keys = [self._key(table, part) for part in index.parts]
+            where = f" WHERE {condition(index.predicate, self.columns_of(table))}" if index.predicate else ""
+        except Untranslatable as e:
+            self.tell(table.name, None, f"{'unique ' * index.unique}index {named} is not carried: {e}")
+            return
+        plain = all(p.column is not None and p.collation == "BINARY" for p in index.parts)
+        about = f"{'unique ' * index.unique}index {named}"
+        on = quoted(table.name)
+        if index.constraint and plain:
+            name = self.constraint(table, index.name, relation=True)
+            yield Step(table.name, None, about, f"ALTER TABLE {on} ADD {name}UNIQUE ({', '.join(keys)})")
+            return
+        if not plain and index.unique:
+            self.tell(table.name, None, f"unique index {named} became one on ({', '.join(keys)})")
+        name = "" if index.constraint or not index.name else quoted(index.name) + " "
+        unique = "UNIQUE " if index.unique else ""
+        yield Step(table.name, None, about, f"CREATE {unique}INDEX {name}ON {on} ({', '.join(keys)}){where}")
+
+    def _key(self, table: Table, part: Part) -> str:
+        down = " DESC" if part.descending else ""
+        if part.column is None:
+            return f"({translated(part.expression, self.columns_of(table), in_index=True).sql}){down}"
+        text = self.types[table.name, part.column].type.kind is Kind.TEXT
+        folding = {"NOCASE": "lower", "RTRIM": "rtrim"}.get(part.collation) if text else None
+        return (f"{folding}({quoted(part.column)})" if folding else quoted(part.column)) + down
+
+    def foreign_key(self, table: Table, f: ForeignKey) -> Iterable[Step]:
+        about = f"foreign key ({', '.join(f.columns)}) to {f.parent}"
+        if not f.parent_columns or f.parent not in {t.name for t in self.schema.tables}:
+            self.tell(table.name, None, f"{about} is not carried: there is no such table or key")
+            return
+        actions = "".join(
+            f" ON {word} {action}"
+            for word, action in (("UPDATE", f.on_update), ("DELETE", f.on_delete))
+            if action != "NO ACTION"
+        )
+        yield Step(
+            table.name,
+            None,
+            about,
+            f"ALTER TABLE {quoted(table.name)} ADD {self.constraint(table, f.name)}"
+            f"FOREIGN KEY ({_listed(f.columns)}) REFERENCES {quoted(f.parent)} ({_listed(f.parent_columns)})"
+            f"{actions}{' ' * bool(f.deferrable)}{f.deferrable}",
+        )
+
+    def not_carried(self) -> None:
+        for name in self.schema.virtual:
+            self.tell(name, None, "virtual table: its content is not carried")
+        for name in self.schema.shadows:
+            self.tell(name, None, "storage of a virtual table: not carried")
+        for name in self.schema.views:
+            self.tell(name, None, "view: not carried")
+        for table, name in self.schema.triggers:
+            self.tell(table, None, f"trigger {name}: not carried")
+
+
+def _as_kind(term: Term, kind: Kind) -> str:
+    """A generated value in its column, where SQLite's affinity and PostgreSQL's assignment do the same."""
+    if term.kind is kind or term.kind is None:
+        return term.sql
+    if term.kind is Kind.BOOLEAN and kind is Kind.INTEGER:
+        return f"({term.sql})::int"
+    if term.kind is Kind.INTEGER and kind in (Kind.TEXT, Kind.FLOAT, Kind.NUMERIC):
+        return f"({term.sql})::{'text' if kind is Kind.TEXT else 'numeric'}"
+    raise Untranslatable(f"{term.kind} in a column of type {kind}")
+
+
+def _listed(names: Iterable[str]) -> str:
+    return ", ".join(map(quoted, names))
+
+
+def _check_names(schema: Schema) -> None:
+    """Raises Refused: PostgreSQL would cut a longer name off."""
+    for t in schema.tables:
+        names = [t.name, *(c.name for c in t.columns), *(i.name for i in t.indexes)]
+        names += [t.key_name, *(c.name for c in t.checks), *(f.name for f in t.foreign_keys)]
+        for name in names:
+            size = len((name or "").encode())
+            if size > _LONGEST:
+                raise Refused(
+                    f"{t.name}: the name {name} has {size} bytes, PostgreSQL keeps {_LONGEST}. Shorten it in SQLite."
+                )
+
+
+def plan(con: sqlite3.Connection) -> Plan:
+    """All statements, in the order in which they have to be executed: foreign keys last, whatever points where.
+
+    Raises Refused: a name that PostgreSQL cannot keep, a schema that cannot be read.
+    """
+    schema = read(con)
+    _check_names(schema)
+    maker = _Maker(schema, column_types(con, schema), unused_keys(con, schema))
+    ours = [t for t in schema.tables if t.name not in LEFT_ALONE]
+    for t in schema.tables:
+        if t.name in LEFT_ALONE:
+            maker.tell(t.name, None, "not carried: migrations keep it. Stamp the new database with their tool.")
+    made = tuple(maker.table(t) for t in ours)
+    after = [step for t in ours for i in t.indexes for step in maker.index(t, i)]
+    after += [step for t in ours for f in t.foreign_keys for step in maker.foreign_key(t, f)]
+    maker.not_carried()
+    return Plan(made, tuple(after), tuple(maker.findings))
