@@ -87,7 +87,7 @@ def compare(
                 privileges.require(privileges.lacking_to_read(cur, [p.oid for p in pairs]))
                 totals = [lite.count(con, p.source) for p in pairs]
                 parts = parts_of(con, pairs, totals)
-                with digesting(sqlite, pairs, parts) as sharing:
+                with digesting(sqlite, pairs, parts, sum(totals)) as sharing:
                     theirs = [postgres_digest(cur, pairs[x.place], x, watch, totals[x.place]) for x in parts]
                     ours = sharing.finish(con, pairs, watch)
                 proofs = Proofs(parts, ours, tuple(theirs))

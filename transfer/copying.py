@@ -141,7 +141,10 @@ def _transfer(
     clock = _Stages()
     made = _create(con, cur) if job.create_schema else ()
     pairs, findings = paired(con, cur, job.rules)
-    findings = (*made, *findings, *(Finding(t.table, None, t.text, False) for t in catalog.triggers(cur)))
+    findings = (
+        *dict.fromkeys((*made, *findings)),
+        *(Finding(t.table, None, t.text, False) for t in catalog.triggers(cur)),
+    )
     check_schemas(pairs, findings)
     privileges.require(privileges.lacking_to_fill(cur, [p.oid for p in pairs]))
     totals = [lite.count(con, p.source) for p in pairs]
@@ -158,7 +161,7 @@ def _transfer(
         copied.append(load(con, cur, pair, watch, total=total, rejected=left_out, frozen=frozen, used=used))
     clock.next("copy")
 
-    with digesting(job.sqlite, pairs, parts) as sharing:
+    with digesting(job.sqlite, pairs, parts, sum(totals)) as sharing:
         put_all_back(cur, pairs, ready, watch)
         clock.next("index")
         theirs = tuple(postgres_digest(cur, pairs[x.place], x, watch, totals[x.place]) for x in parts)

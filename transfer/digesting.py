@@ -31,6 +31,8 @@ from transfer.progress import Watch
 from transfer.rows import PROVEN, copy_text, select
 from transfer.sqlite import quoted, reading
 
+# Rows that take about as long to read as a process takes to start.
+WORTH_SHARING = 20_000
 _CHUNK_BYTES = 96_000
 
 
@@ -67,19 +69,23 @@ def digest(con: sqlite3.Connection, pair: TablePair, part: Part) -> Digest:
 
 
 class Sharing:
-    """Parts that two processes are at work on."""
+    """Parts to be read; another process, if there is one, is at work on them from the front."""
 
-    def __init__(self, process: subprocess.Popen[bytes], errors: IO[bytes], parts: Sequence[Part]) -> None:
-        self._process, self._errors = process, errors
+    def __init__(self, parts: Sequence[Part]) -> None:
         self._parts = parts
         self._left = deque(range(len(parts)))
         self._done: dict[int, Digest] = {}
-        self._feeder = threading.Thread(target=self._feed, name="transfer-digests", daemon=True)
+        self._feeder: threading.Thread | None = None
+        self._errors: IO[bytes] | None = None
+
+    def share(self, process: subprocess.Popen[bytes], errors: IO[bytes]) -> None:
+        self._errors = errors
+        self._feeder = threading.Thread(target=self._feed, args=[process], name="transfer-digests", daemon=True)
         self._feeder.start()
 
-    def _feed(self) -> None:
-        """Hands the other process a part at a time, from the front."""
-        to, back = self._process.stdin, self._process.stdout
+    def _feed(self, process: subprocess.Popen[bytes]) -> None:
+        """Hands the other process a part at a time."""
+        to, back = process.stdin, process.stdout
         assert to is not None and back is not None
         with suppress(OSError, ValueError):  # it is gone: told by finish()
             while True:
@@ -101,19 +107,28 @@ class Sharing:
             pair = pairs[self._parts[i].place]
             watch.tell("prove", pair.target, len(self._done), len(self._parts), "parts of SQLite")
             self._done[i] = digest(con, pair, self._parts[i])
-        while self._feeder.is_alive():
+        while self._feeder is not None and self._feeder.is_alive():
             watch.go_on()
             self._feeder.join(0.1)
         if len(self._done) != len(self._parts):
-            self._errors.seek(0)
-            said = self._errors.read().decode(errors="replace").strip().splitlines()
+            said = []
+            if self._errors is not None:
+                self._errors.seek(0)
+                said = self._errors.read().decode(errors="replace").strip().splitlines()
             raise CouldNotLook(f"The SQLite file could not be read again: {said[-1] if said else 'no reason'}")
         return tuple(self._done[i] for i in range(len(self._parts)))
 
 
 @contextmanager
-def digesting(path: Path, pairs: Sequence[TablePair], parts: Sequence[Part]) -> Iterator[Sharing]:
-    """Digests of PARTS of PAIRS from the file at PATH, begun at once; stopped when the block ends early."""
+def digesting(path: Path, pairs: Sequence[TablePair], parts: Sequence[Part], rows: int) -> Iterator[Sharing]:
+    """Digests of PARTS of PAIRS from the file at PATH, begun at once; stopped when the block ends early.
+
+    For few ROWS no second process is started: that takes longer than reading them.
+    """
+    sharing = Sharing(parts)
+    if rows < WORTH_SHARING:
+        yield sharing
+        return
     root = str(Path(__file__).resolve().parent.parent)
     env = os.environ | {"PYTHONPATH": os.pathsep.join(filter(None, (root, os.environ.get("PYTHONPATH"))))}
     with tempfile.TemporaryFile() as errors:
@@ -125,7 +140,8 @@ def digesting(path: Path, pairs: Sequence[TablePair], parts: Sequence[Part]) -> 
             assert process.stdin is not None
             with suppress(OSError):
                 pickle.dump((path.absolute(), list(pairs)), process.stdin)
-            yield Sharing(process, errors, parts)
+            sharing.share(process, errors)
+            yield sharing
         finally:
             if process.poll() is None:
                 process.kill()

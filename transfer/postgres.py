@@ -124,7 +124,8 @@ def _worded(e: psycopg2.Error, url: str, conn: Connection | None) -> TransferErr
     gone = conn is not None and conn.closed != 0
     # A standby says "no" as an OperationalError; it was looked at, and it does not hold.
     read_only = e.pgcode == "25006" or (e.pgcode == "55000" and "recovery" in said)
-    if gone or (not read_only and isinstance(e, psycopg2.OperationalError | psycopg2.InterfaceError)):
+    too_much = (e.pgcode or "").startswith("54")  # an index row too long, too many columns: the data's own fault
+    if gone or (not (read_only or too_much) and isinstance(e, psycopg2.OperationalError | psycopg2.InterfaceError)):
         return CouldNotLook(f"{where}: {said}")
     return Refused(f"{where}: {said}")
 

@@ -53,8 +53,15 @@ def refused_by_server(
     row = _row_at(con, pair, columns, int(at[1]) - 1)
     named = at[2] or error.diag.column_name
     bad = next((c for c in columns if c.target == named), None) or _suspect(row, columns)
+    if bad and bad.source in row:
+        apply = applying(bad.rules, bad.type)
+        said = (
+            reason_unfit(row[bad.source], bad.type, apply, not_null=bad.not_null) or f"PostgreSQL refused it: {said}"
+        )
+    else:
+        said = f"PostgreSQL refused it: {said}"
     value = f", column {bad.target}: {shown(row[bad.source], bad)}" if bad and bad.source in row else ""
-    return Refused(f"{pair.target}, {_key(pair, row, int(at[1]))}{value}: PostgreSQL refused it: {said} {ADVICE}")
+    return Refused(f"{pair.target}, {_key(pair, row, int(at[1]))}{value}: {said}. {ADVICE}".replace("..", "."))
 
 
 def unfit(con: sqlite3.Connection, pair: TablePair, columns: Sequence[ColumnPair]) -> Refused | None:

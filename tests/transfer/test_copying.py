@@ -140,10 +140,10 @@ def test_a_target_with_rows_is_refused_unless_named(app: Path, schema: str, run:
         ("timestamp", "1700000000", r"t, id=2, .*an integer in a column of type timestamp"),
         ("date", "'2024-02-30'", r"t, id=2, column v: '2024-02-30'"),
         ("numeric(10,2)", "'12.345'", r"t, id=2, column v: '12.345': more decimals"),
-        ("json", "'{bad'", r"t, id=2, column v: '{bad': .*json"),
-        ("jsonb", "'{bad'", r"t, id=2, column v: '{bad': .*json"),
+        ("json", "'{bad'", r"t, id=2, column v: '{bad': not JSON"),
+        ("jsonb", "'{bad'", r"t, id=2, column v: '{bad': not JSON"),
         ("bytea", "'text'", r"t, id=2, column v: 'text': a text in a column of type bytea"),
-        ("text NOT NULL", "NULL", r"t, id=2, column v: None: .*null value"),
+        ("text NOT NULL", "NULL", r"t, id=2, column v: None: NULL in a column that is NOT NULL"),
         ("int CHECK (v > 0)", "-1", r"t, id=2: .*check constraint"),
     ],
 )
