@@ -15,7 +15,7 @@ from checks.processes import shown_argv
 from state.durations import format_duration
 from state.verdicts import Outcome
 from transfer.errors import CouldNotLook
-from transfer.postgres import Cursor, connect, describe_url, speaking_of
+from transfer.postgres import Cursor, describe_url, look, speaking_of
 
 _REVISION = re.compile(r"^([A-Za-z0-9_\-]+)((?: \([a-z ]+\))*)$")
 
@@ -43,7 +43,7 @@ def revisions_in(cur: Cursor) -> list[str]:
 
 
 def _revisions(database_url: str) -> list[str]:
-    connection = connect(database_url, application_name="tminus check", statement_timeout=10)
+    connection = look(database_url, application_name="tminus check", statement_timeout=10)
     with closing(connection), speaking_of(database_url, connection), connection.cursor() as cur:
         return revisions_in(cur)
 

@@ -15,7 +15,7 @@ from checks.backups import backup_of, transfer_errors
 from checks.contract import Context, check
 from state.verdicts import Outcome
 from transfer.errors import CouldNotLook
-from transfer.postgres import Cursor, connect, describe_url, parameters, speaking_of
+from transfer.postgres import Cursor, describe_url, look, parameters, speaking_of
 
 _UNREACHABLE = re.compile(r"could not translate host name|timeout expired|timed out|No route to host|unreachable")
 _DRIVERS = {"postgresql": "psycopg2 (psycopg from SQLAlchemy 2.1 on)", "postgresql+psycopg2": "psycopg2"}
@@ -43,7 +43,7 @@ def connects(
     where = describe_url(database_url)
     started = time.perf_counter()
     try:
-        connection = connect(database_url, application_name="tminus check", statement_timeout=10)
+        connection = look(database_url, application_name="tminus check", statement_timeout=10)
     except CouldNotLook as blind:
         if _UNREACHABLE.search(str(blind)):
             raise
@@ -145,7 +145,7 @@ def tables(
             hint = "merge the heads: alembic merge heads"
             return Outcome.failed(f"{len(heads)} heads: {', '.join(heads) or 'none'}", expected="one head", hint=hint)
         head = heads[0]
-    connection = connect(database_url, application_name="tminus check", statement_timeout=20)
+    connection = look(database_url, application_name="tminus check", statement_timeout=20)
     with closing(connection), speaking_of(database_url, connection), connection.cursor() as cur:
         there = _postgres_columns(cur)
         revisions = revisions_in(cur)

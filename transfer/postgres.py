@@ -88,6 +88,26 @@ def connect(
     return conn
 
 
+def look(url: str, *, application_name: str, connect_timeout: int = 5, statement_timeout: float) -> Connection:
+    """A connection in the middle of one read-only transaction, whose settings end with it: any pooler will do.
+
+    STATEMENT_TIMEOUT in seconds. Raises CouldNotLook.
+    """
+    wanted = parameters(url) | {"application_name": application_name, "connect_timeout": str(connect_timeout)}
+    with speaking_of(url):
+        conn = psycopg2.connect(make_dsn(**wanted), connection_factory=pulse.Watched)
+        try:
+            pulse.watch(conn)
+            with conn.cursor() as cur:
+                cur.execute("SET TRANSACTION READ ONLY")
+                milliseconds = f"{round(statement_timeout * 1000)}ms"
+                cur.execute("SELECT set_config('statement_timeout', %s, true)", (milliseconds,))
+        except BaseException:
+            conn.close()
+            raise
+    return conn
+
+
 def _refuse_pooling(conn: Connection, wanted: dict[str, str], url: str) -> None:
     found = pooler.look(conn, lambda: psycopg2.connect(make_dsn(**wanted), async_=1))
     if found in {pooler.Pooling.TRANSACTION, pooler.Pooling.UNKNOWN}:
@@ -196,6 +216,7 @@ __all__ = [
     "cancelling",
     "connect",
     "describe_url",
+    "look",
     "parameters",
     "speaking_of",
     "without_secret",

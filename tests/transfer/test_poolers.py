@@ -17,7 +17,7 @@ from transfer.comparing import compare
 from transfer.copying import copy
 from transfer.errors import CouldNotLook, Refused
 from transfer.pooler import TURNS, Pooling, judged
-from transfer.postgres import connect
+from transfer.postgres import connect, look
 
 bouncer = pytest.mark.skipif(servers.PGBOUNCER is None, reason="pgbouncer is not installed")
 
@@ -123,3 +123,15 @@ def _make_processes(url: str, count: int) -> None:
 
 def _at(url: str, database: str) -> str:
     return f"{url.rsplit('/', 1)[0]}/{database}"
+
+
+@bouncer
+def test_a_look_through_a_pool_by_transaction_leaves_nothing_set(behind: servers.Running) -> None:
+    with servers.pgbouncer(behind.port, "transaction", default_pool_size=1) as url:
+        conn = look(url, application_name="looking", statement_timeout=7)
+        with closing(conn), conn.cursor() as cur:
+            cur.execute("SELECT current_setting('statement_timeout'), current_setting('transaction_read_only')")
+            assert cur.fetchall() == [("7s", "on")]
+        assert servers.execute(
+            url, "SELECT current_setting('statement_timeout'), current_setting('transaction_read_only')"
+        ) == [("0", "off")]
