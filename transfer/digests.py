@@ -114,7 +114,7 @@ class Hashing(io.RawIOBase):
         return True
 
     def write(self, data: object, /) -> int:
-        text = bytes(data)  # type: ignore[call-overload]  # a memoryview of the writer's buffer
+        text = bytes(data)  # type: ignore[call-overload]  # the writer's buffer, which it uses again
         self._hasher.update(text)
         self.rows += text.count(b"\n")
         self._tell(self.rows)

@@ -32,6 +32,7 @@ Lane = Callable[[Sequence[Stored]], tuple[bytes, Sequence[object]]]
 _TEXT: set[type] = {bytearray}
 _NUMBERS: set[type] = {int}
 _REALS: set[type] = {float}
+_BOTH: set[type] = {int, float}
 _BLOBS: set[type] = {bytes}
 _ZERO = ord("0")
 _DIGITS = bytes.maketrans(b"123456789", b"000000000")
@@ -141,20 +142,20 @@ def _decimals(of: Type, slow: Form) -> Form:
     def formed(column: Sequence[Stored], types: set[type]) -> tuple[bytes, Sequence[object]]:
         if types == _NUMBERS:
             return NUMBER, column
-        if types != _REALS:
+        if not types <= _BOTH:  # a column of numerics holds 5.0 as the integer 5
             return slow(column, types)
         texts = [b"%a" % v for v in column]
         together = b"".join(texts)
-        # An exponent, an infinity, -0: not as numeric prints them. And nothing is rounded.
-        if b"e" in together or b"n" in together or b"-0.0" in texts or not all(_fits(t, most) for t in texts):
+        # An exponent, an infinity, -0: not as numeric prints them.
+        if b"e" in together or b"n" in together or b"-0.0" in texts:
             return slow(column, types)
-        return BYTES, [t[:-2] if t.endswith(b".0") else t for t in texts]
+        texts = [t[:-2] if t[-2:] == b".0" else t for t in texts]
+        # Nothing may be rounded.
+        if any(b"." in t and len(t) - t.rfind(b".") - 1 > most for t in texts):
+            return slow(column, types)
+        return BYTES, texts
 
     return formed
-
-
-def _fits(text: bytes, scale: int) -> bool:
-    return len(text) - text.index(b".") - 1 <= scale or (scale == 0 and text.endswith(b".0"))
 
 
 def _hex(slow: Form) -> Form:
