@@ -9,7 +9,8 @@ from enum import StrEnum
 from transfer.canonical import Value
 from transfer.pairing import ColumnPair
 
-SHOWN = 60
+SHOWN = 60  # characters of a value
+EXAMPLES = 3  # of a finding
 
 
 class Severity(StrEnum):
