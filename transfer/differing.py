@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import closing
 from dataclasses import dataclass
 
-from transfer.canonical import Unfit, canonical, readable, value_of
+from transfer.canonical import Stored, Unfit, canonical, readable, value_of
 from transfer.digesting import digest
 from transfer.digests import Part, ordered_by
 from transfer.expressions import ALIAS, postgres_order, sqlite_order
@@ -105,10 +105,30 @@ def _number(row: tuple[int, ...] | None) -> int:
 
 
 Row = tuple[str | None, ...]
+# A row in canonical form, and where it stands in SQLite: its rowid, or its key.
+Placed = tuple[Row, tuple[Stored, ...]]
 
 
 def _walk(con: sqlite3.Connection, conn: Connection, pair: TablePair, part: Part) -> Iterator[Difference]:
-    """Both sides, row by row, in an order that is the same."""
+    for ours, theirs in walk(con, conn, pair, part):
+        a, b = ours and ours[0], theirs
+        if a is None and b is not None:
+            yield Difference(pair.target, named(pair, b), None, None, _whole(pair, b), "extra")
+        elif a is not None and b is None:
+            yield Difference(pair.target, named(pair, a), None, _whole(pair, a), None, "missing")
+        elif a is not None and b is not None:
+            for column, x, y in zip(pair.columns, a, b, strict=True):
+                if x != y:
+                    yield Difference(pair.target, named(pair, a), column.target, *_both(x, y, column), "value")
+
+
+def walk(
+    con: sqlite3.Connection, conn: Connection, pair: TablePair, part: Part, places: Sequence[str] = ()
+) -> Iterator[tuple[Placed | None, Row | None]]:
+    """Both sides, row by row, in an order that is the same: the rows that differ, None where there is none.
+
+    PLACES: SQL for where a row of SQLite stands, to come along with it.
+    """
     by = pair.key or pair.columns
     bounded = ordered_by(pair)
     where = part.where(f"{ALIAS}.{quoted(bounded[0].target)}") if bounded else ""
@@ -119,16 +139,52 @@ def _walk(con: sqlite3.Connection, conn: Connection, pair: TablePair, part: Part
             f"{' WHERE ' + where if where else ''} ORDER BY {', '.join(map(postgres_order, by))}"
         )
         where = part.where(f"{ALIAS}.{quoted(bounded[0].source)}") if bounded else ""
-        sql = select(pair, pair.columns, where=where, order=f"ORDER BY {', '.join(map(sqlite_order, by))}")
-        with closing(con.execute(sql)) as ours:
-            yield from _merge(pair, _texts(pair, ours), iter(cur))
+        order = f"ORDER BY {', '.join(map(sqlite_order, by))}"
+        with closing(con.execute(select(pair, pair.columns, where=where, order=order, beside=places))) as ours:
+            yield from _unequal(pair, _texts(pair, ours), iter(cur))
 
 
-def _texts(pair: TablePair, rows: sqlite3.Cursor) -> Iterator[Row]:
+def _unequal(
+    pair: TablePair, ours: Iterator[Placed], theirs: Iterator[Row]
+) -> Iterator[tuple[Placed | None, Row | None]]:
+    columns = [pair.columns.index(c) for c in pair.key or pair.columns]
+    types = [pair.columns[i].type for i in columns]
+
+    def key(row: Row) -> tuple[tuple[int, int, bytes], ...]:
+        return tuple(_rank(row[i], t) for i, t in zip(columns, types, strict=True))
+
+    a, b = next(ours, None), next(theirs, None)
+    while a is not None or b is not None:
+        if a is not None and a[0] == b:
+            a, b = next(ours, None), next(theirs, None)
+        elif b is None or (a is not None and key(a[0]) < key(b)):
+            yield a, None
+            a = next(ours, None)
+        elif a is None or key(b) < key(a[0]):
+            yield None, b
+            b = next(theirs, None)
+        else:
+            yield a, b
+            a, b = next(ours, None), next(theirs, None)
+
+
+def named(pair: TablePair, row: Row) -> str:
+    """A row by its key, for a person."""
+    places = [pair.columns.index(c) for c in pair.key or pair.columns]
+    return ", ".join(f"{pair.columns[i].target}={_shown(row[i], pair.columns[i])}" for i in places[:6])
+
+
+def _whole(pair: TablePair, row: Row) -> str:
+    return _short(", ".join(_shown(v, c) for v, c in zip(row, pair.columns, strict=True)))
+
+
+def _texts(pair: TablePair, rows: sqlite3.Cursor) -> Iterator[Placed]:
     rules: list[Apply | None] = [applying(c.rules, c.type) for c in pair.columns]
+    width = len(pair.columns)
     for row in rows:
-        values = zip(row, pair.columns, rules, strict=True)
-        yield tuple(None if v is None and not r else _text(value_of(v), c.type, r) for v, c, r in values)
+        values = zip(row[:width], pair.columns, rules, strict=True)
+        texts = tuple(None if v is None and not r else _text(value_of(v), c.type, r) for v, c, r in values)
+        yield texts, row[width:]
 
 
 def _text(value: int | float | str | bytes | None, of: Type, apply: Apply | None) -> str | None:
@@ -136,37 +192,6 @@ def _text(value: int | float | str | bytes | None, of: Type, apply: Apply | None
         return canonical(apply(value) if apply else value, of)
     except Unfit as why:
         return f"{value!r} ({why})"
-
-
-def _merge(pair: TablePair, ours: Iterator[Row], theirs: Iterator[Row]) -> Iterator[Difference]:
-    places = [pair.columns.index(c) for c in pair.key or pair.columns]
-    types = [pair.columns[i].type for i in places]
-
-    def key(row: Row) -> tuple[tuple[int, int, bytes], ...]:
-        return tuple(_rank(row[i], t) for i, t in zip(places, types, strict=True))
-
-    def named(row: Row) -> str:
-        return ", ".join(f"{pair.columns[i].target}={_shown(row[i], pair.columns[i])}" for i in places[:6])
-
-    def whole(row: Row) -> str:
-        return _short(", ".join(_shown(v, c) for v, c in zip(row, pair.columns, strict=True)))
-
-    a, b = next(ours, None), next(theirs, None)
-    while a is not None or b is not None:
-        if a == b:
-            a, b = next(ours, None), next(theirs, None)
-        elif b is None or (a is not None and key(a) < key(b)):
-            assert a is not None
-            yield Difference(pair.target, named(a), None, whole(a), None, "missing")
-            a = next(ours, None)
-        elif a is None or key(b) < key(a):
-            yield Difference(pair.target, named(b), None, None, whole(b), "extra")
-            b = next(theirs, None)
-        else:
-            for column, x, y in zip(pair.columns, a, b, strict=True):
-                if x != y:
-                    yield Difference(pair.target, named(a), column.target, *_both(x, y, column), "value")
-            a, b = next(ours, None), next(theirs, None)
 
 
 def _rank(value: str | None, of: Type) -> tuple[int, int, bytes]:

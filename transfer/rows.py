@@ -65,10 +65,12 @@ def value_sql(column: ColumnPair) -> str:
     return f"CASE WHEN {column.orphaned} THEN NULL ELSE {c} END" if column.orphaned else c
 
 
-def select(pair: TablePair, columns: Sequence[ColumnPair], *, where: str = "", order: str = "") -> str:
-    """SQL for the stored values of COLUMNS, of the rows that are carried."""
+def select(
+    pair: TablePair, columns: Sequence[ColumnPair], *, where: str = "", order: str = "", beside: Sequence[str] = ()
+) -> str:
+    """SQL for the stored values of COLUMNS, and BESIDE them other SQL, of the rows that are carried."""
     conditions = " AND ".join(f"({c})" for c in (pair.keep, where) if c)
-    values = ", ".join(map(value_sql, columns))
+    values = ", ".join((*map(value_sql, columns), *beside))
     return (
         f"SELECT {values} FROM {quoted(pair.source)} AS {ALIAS}"  # noqa: S608 - names are quoted
         f"{' WHERE ' + conditions if conditions else ''} {order}"

@@ -59,7 +59,7 @@ def audit(
                 with speaking_of(database_url, conn), cancelling(conn, cancelled), conn.cursor() as cur:
                     pairs, told = ruled(*pairing.pair(tables, shadows, catalog.tables(cur)), given, con)
                     found = [*structure(con, schema, cur), *duplicates(con, pairs, cur, watch)]
-        found += map(_of_pairing, told)
+        found += (f for f in map(_of_pairing, told) if f.text not in {x.text for x in found if x.table == f.table})
         # The references are SQLite's work alone and the values nearly all Python's, so that they go side by side.
         with ThreadPoolExecutor(1, thread_name_prefix="transfer-audit") as beside:
             lacking = beside.submit(_orphans, sqlite, schema, pairs, cancelled)

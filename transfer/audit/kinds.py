@@ -103,7 +103,7 @@ def _number_for_time(value: float) -> str:
 class _Tally:
     """Values of one kind so far; CANDIDATES: rules that have settled all of them."""
 
-    candidates: list[str]
+    candidates: list[tuple[str, ...]]
     count: int = 0
     unsettled: int = 0
     examples: list[Example] = field(default_factory=list)
@@ -119,7 +119,7 @@ class Column:
         self._rules = applying(column.rules, column.type)
         self._skips = SKIP_ROW in column.rules
         self._tallies: dict[str, _Tally] = {}
-        self._by_rule: dict[str, Apply | None] = {}
+        self._by_rules: dict[tuple[str, ...], Apply | None] = {}
 
     def judge(self, value: Value, key: Callable[[], Sequence[Value]], key_names: Sequence[str]) -> None:
         """Counts VALUE when a copy without rules would be refused for it."""
@@ -129,11 +129,10 @@ class Column:
         kind = kind_of(value, self._of, reason)
         tally = self._tallies.get(kind)
         if tally is None:
-            fallback = ["skip-row"] if self.pair_column.not_null else ["null", "skip-row"]
-            tally = self._tallies[kind] = _Tally([*KINDS[kind][1], *fallback])
+            tally = self._tallies[kind] = _Tally(self._candidates(KINDS[kind][1]))
         tally.count += 1
         tally.unsettled += not (self._skips or self._reason(value, self._rules) is None)
-        tally.candidates = [c for c in tally.candidates if c == SKIP_ROW or self._settles(c, value)]
+        tally.candidates = [c for c in tally.candidates if SKIP_ROW in c or self._settles(c, value)]
         if len(tally.examples) < EXAMPLES:
             both = zip(key_names, key(), strict=True)
             named = ", ".join(f"{n}={shown(v, self._columns.get(n))}" for n, v in both)
@@ -142,10 +141,15 @@ class Column:
     def _reason(self, value: Value, apply: Apply | None) -> str | None:
         return reason_unfit(value, self._of, apply, not_null=self.pair_column.not_null)
 
-    def _settles(self, rule: str, value: Value) -> bool:
-        if rule not in self._by_rule:
-            self._by_rule[rule] = applying([rule], self._of)
-        return self._reason(value, self._by_rule[rule]) is None
+    def _candidates(self, rules: tuple[str, ...]) -> list[tuple[str, ...]]:
+        """The rules made for it, alone, and then with what is left made NULL or left out."""
+        last = ["skip-row"] if self.pair_column.not_null else ["null", "skip-row"]
+        return [*([rules] if rules else []), *((*rules, end) for end in last)]
+
+    def _settles(self, rules: tuple[str, ...], value: Value) -> bool:
+        if rules not in self._by_rules:
+            self._by_rules[rules] = applying(rules, self._of)
+        return self._reason(value, self._by_rules[rules]) is None
 
     def findings(self) -> Iterator[AuditFinding]:
         name = f"{self._table}.{self.pair_column.target}"
@@ -158,6 +162,6 @@ class Column:
                 tally.count,
                 tuple(tally.examples),
                 KINDS[kind][0].format(type=self._of.name),
-                rule_line(name, tally.candidates[:1]),
+                rule_line(name, tally.candidates[0]),
                 tally.unsettled == 0,
             )
