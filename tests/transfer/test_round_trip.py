@@ -1,4 +1,4 @@
-"""Any schema, any values: a copy is equal, or refused by name with nothing left behind."""
+"""Any schema, any values: a copy is equal and comes back equal, or is refused by name with nothing left behind."""
 
 from __future__ import annotations
 
@@ -17,6 +17,7 @@ from hypothesis import strategies as st
 from transfer.comparing import compare
 from transfer.copying import copy
 from transfer.errors import Refused
+from transfer.salvage import salvage
 from transfer.sqlite import quoted
 
 Run = Callable[..., list[tuple[Any, ...]]]
@@ -65,10 +66,16 @@ def tables(draw: st.DrawFn) -> tuple[list[tuple[str, str]], str, list[tuple[Any,
     return columns, key, draw(st.lists(row, max_size=8))
 
 
-def test_any_table_is_copied_equal_or_refused_by_name_with_nothing_left_behind(
+def rows_of(path: Path) -> list[Any]:
+    with closing(sqlite3.connect(path)) as con:
+        con.text_factory = bytes
+        return con.execute("SELECT * FROM t").fetchall()
+
+
+def test_any_table_is_copied_equal_and_carried_back_or_refused_by_name_with_nothing_left_behind(
     tmp_path: Path, database: str, run: Run
 ) -> None:
-    path, seen = tmp_path / "a.db", Counter[str]()
+    path, back, seen = tmp_path / "a.db", tmp_path / "back.db", Counter[str]()
 
     @settings(max_examples=60, deadline=None, suppress_health_check=list(HealthCheck))
     @given(tables())
@@ -97,6 +104,15 @@ def test_any_table_is_copied_equal_or_refused_by_name_with_nothing_left_behind(
             assert (report.rows, report.rejected) == (stored, 0)
             assert run(database, "SELECT count(*) FROM t") == [(stored,)]
             assert compare(path, database).equal
+            same = salvage(path, database, back)
+            assert same.equal
+            assert rows_of(back) == rows_of(path)
+            back.unlink()
+            run(database, "DELETE FROM t WHERE ctid = (SELECT min(ctid) FROM t)")
+            if not key:
+                run(database, "INSERT INTO t SELECT * FROM t")
+            assert salvage(path, database, back).equal
+            back.unlink()
         assert path.read_bytes() == before
 
     holds()
