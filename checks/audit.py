@@ -22,7 +22,7 @@ def audit(ctx: Context, *, sqlite: str, database_url: str | None = None) -> Outc
     Reads all of it and writes nothing. With DATABASE_URL the types are those of the tables there; without it, those
     that SQLite's own declarations stand for. What a rule of `[transfer]` covers is settled.
     """
-    from transfer.audit import audit as look  # type: ignore[import-not-found, unused-ignore]
+    from transfer.audit import audit as look
 
     rules, path = told(ctx), backup_of(ctx, sqlite)
     rules.must_know(path)

@@ -27,7 +27,7 @@ class Told:
         """The keyword `rules` of `transfer.copy` and its kin, when anything was said. Raises Refused."""
         if not self.rules and not self.private:
             return {}
-        from transfer.rules import read_rules  # type: ignore[import-not-found, unused-ignore]
+        from transfer.rules import read_rules
 
         return {"rules": read_rules(self.rules, sorted(self.private))}
 
@@ -61,7 +61,7 @@ def rule_problems(rules: Mapping[str, str | Sequence[str]]) -> Iterator[tuple[Ke
     """(key path below `[transfer]`, what is wrong, what would be right) for each rule that nobody knows."""
     if not rules:
         return
-    from transfer.rules import read_rules  # type: ignore[import-not-found, unused-ignore]
+    from transfer.rules import read_rules
 
     for key, rule in rules.items():
         try:

@@ -36,7 +36,7 @@ def salvage(ctx: Context, *, backup: str, database_url: str, into: Path, dry_run
     The backup and PostgreSQL are only read. The new file is compared with PostgreSQL and gets a manifest, so that it
     is a backup like any other. DRY_RUN: counts and conflicts alone.
     """
-    from transfer.salvage import salvage as carry  # type: ignore[import-not-found, unused-ignore]
+    from transfer.salvage import salvage as carry
 
     base = sound_backup_of(ctx, backup)
     ctx.artefacts.mkdir(parents=True, exist_ok=True)

@@ -8,6 +8,7 @@ from collections.abc import Iterator, Sequence
 
 from transfer.audit.findings import AuditFinding, Severity
 from transfer.errors import Refused
+from transfer.pairing import LEFT_ALONE
 from transfer.postgres import Cursor
 from transfer.schema import report, statements
 from transfer.schema.model import Schema
@@ -138,13 +139,17 @@ def structure(con: sqlite3.Connection, schema: Schema, cur: Cursor | None) -> It
             yield _finding("", None, "schema", Severity.BLOCKS, str(why))
             return
         for f in told:
-            severity = Severity.BLOCKS if f.blocks else Severity.CHANGES
+            left = f.table in LEFT_ALONE
+            severity = Severity.BLOCKS if f.blocks else Severity.NOTE if left else Severity.CHANGES
             yield _finding(f.table, f.column, _kind(f.text), severity, f.text)
         return
     for line in report(con, cur):
         if line.state != "carried" and line.thing in _THINGS:
             text = f"{line.thing} {line.name}: {line.state}{': ' + line.text if line.text else ''}"
-            yield _finding(line.table, None, _THINGS[line.thing], Severity.CHANGES, text)
+            # What the migrations word in another way is theirs to decide; what they leave out may be forgotten.
+            lost = line.state == "not carried" or line.thing == "sequence"
+            severity = Severity.CHANGES if lost and line.table not in LEFT_ALONE else Severity.NOTE
+            yield _finding(line.table, None, _THINGS[line.thing], severity, text)
 
 
 def _kind(text: str) -> str:

@@ -137,7 +137,7 @@ def salvage(
     database_url = url_of(url, variable)
 
     def work(on: Lines) -> Answer:
-        from transfer.salvage import salvage as bring  # type: ignore[import-not-found, unused-ignore]
+        from transfer.salvage import salvage as bring
 
         _verified(sqlite, unverified)
         found = bring(sqlite, database_url, into, dry_run=dry_run, progress=on.progress, cancelled=on.cancelled)

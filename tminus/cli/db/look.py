@@ -42,7 +42,7 @@ def audit(sqlite: Path, url: str, variable: str, rules: Path | None, private: tu
     told = rules_of(rules, private)
 
     def work(on: Lines) -> Answer:
-        from transfer.audit import audit as look  # type: ignore[import-not-found, unused-ignore]
+        from transfer.audit import audit as look
 
         told.must_know(sqlite)
         found = look(
@@ -103,7 +103,7 @@ def _report(sqlite: Path, database_url: str) -> Answer:
     from contextlib import closing
 
     from transfer.postgres import connect, speaking_of
-    from transfer.schema import report  # type: ignore[import-not-found, attr-defined, unused-ignore]
+    from transfer.schema import report
     from transfer.sqlite import reading
 
     with reading(sqlite) as con, closing(connect(database_url)) as conn:
