@@ -71,7 +71,7 @@ def kind_of(value: Value, of: Type, reason: str) -> str:
             return "too-long"
         case float(), Kind.NUMERIC if "infinity" in reason:
             return "infinity"
-        case _, (Kind.NUMERIC | Kind.FLOAT) if "digits" in reason or "decimals" in reason:
+        case _, (Kind.NUMERIC | Kind.FLOAT) if any(w in reason for w in ("digits", "decimals", "exactly")):
             return "rounded"
         case ((int() | float()), (Kind.NUMERIC | Kind.FLOAT)):
             return "overflow"
@@ -83,7 +83,7 @@ def kind_of(value: Value, of: Type, reason: str) -> str:
 def _time(value: str, reason: str) -> str:
     if value == "":
         return "empty"
-    if "zone" in reason:
+    if reason.startswith("a time zone"):
         return "has-offset"
     if "finer" in reason:
         return "finer-than-kept"
