@@ -118,15 +118,23 @@ def run() -> Callable[..., list[tuple[object, ...]]]:
     return _run
 
 
-_count = 0
+@pytest.fixture(scope="session")
+def _one_database(postgres_url: str) -> str:
+    name = f"transfer_{os.getpid()}"
+    _run(postgres_url, f"CREATE DATABASE {name}")
+    return urlunsplit(urlsplit(postgres_url)._replace(path=f"/{name}"))
 
 
 @pytest.fixture
-def database(postgres_url: str) -> Iterator[str]:
-    """The URL of a fresh database."""
-    global _count  # noqa: PLW0603
-    _count += 1
-    name = f"transfer_{os.getpid()}_{_count}"
-    _run(postgres_url, f"CREATE DATABASE {name}")
-    yield urlunsplit(urlsplit(postgres_url)._replace(path=f"/{name}"))
-    _run(postgres_url, f"DROP DATABASE {name} WITH (FORCE)")
+def database(_one_database: str) -> str:
+    """The URL of an empty database: always the same one, for making one anew takes ten times as long."""
+    _run(
+        _one_database,
+        "SELECT pg_terminate_backend(pid) FROM pg_stat_activity"
+        " WHERE datname = current_database() AND pid <> pg_backend_pid()",
+        "DROP SCHEMA IF EXISTS other CASCADE",
+        "DROP SCHEMA public CASCADE",
+        "CREATE SCHEMA public",
+        "GRANT USAGE ON SCHEMA public TO PUBLIC",
+    )
+    return _one_database
