@@ -6,7 +6,6 @@ type without changing it raises Unfit. The type always is the TARGET column's, f
 
 from __future__ import annotations
 
-import json
 import math
 import re
 import struct
@@ -15,20 +14,9 @@ from collections.abc import Callable
 from datetime import UTC, date, datetime, time
 from decimal import Decimal, InvalidOperation
 
+from transfer.jsons import jsonb_text, parsed
 from transfer.types import Kind, Type
-
-Value = int | float | str | bytes | None
-# As sqlite3 gives it with `text_factory = bytearray`, which tells a text from a blob and decodes nothing.
-Stored = int | float | bytearray | bytes | None
-
-
-def value_of(stored: Stored) -> Value:
-    """Bytes of a text that are no UTF-8 become surrogates, so that nothing is lost and everything is seen."""
-    return stored.decode("utf-8", "surrogateescape") if isinstance(stored, bytearray) else stored
-
-
-class Unfit(ValueError):
-    """A value that the target's type cannot hold unchanged; the message says why."""
+from transfer.values import Unfit, Value
 
 
 def canonical(value: Value, of: Type) -> str | None:
@@ -229,7 +217,7 @@ def _storable(text: str) -> None:
 def _json(value: Value, of: Type) -> str:
     """Text as it stands: json keeps blanks and key order. SQLite stores a bare number as a number."""
     text = _json_text(value, of)
-    _parsed(text)
+    parsed(text)
     return text
 
 
@@ -244,44 +232,16 @@ def _json_text(value: Value, of: Type) -> str:
     raise _wrong(value, of)
 
 
-def _parsed(text: str) -> object:
-    try:
-        return json.loads(text, parse_float=Decimal, parse_int=Decimal, parse_constant=_no_constant)
-    except (json.JSONDecodeError, RecursionError, InvalidOperation):
-        raise Unfit("not JSON") from None
-
-
 def _jsonb(value: Value, of: Type) -> str:
     """As jsonb prints: keys by byte length, then bytes; the last of equal keys wins; numbers are numerics."""
     try:
-        text = _jsonb_text(_parsed(_json_text(value, of)))
+        text = jsonb_text(parsed(_json_text(value, of)))
         text.encode()
     except (RecursionError, UnicodeEncodeError):
         raise Unfit("JSON that jsonb does not take") from None
     if "\\u0000" in text:
         raise Unfit("JSON with a NUL character, which jsonb does not take")
     return text
-
-
-def _no_constant(name: str) -> None:
-    raise Unfit(f"{name} is not JSON")
-
-
-def _jsonb_text(value: object) -> str:
-    match value:
-        case dict():
-            keys = sorted(
-                value,
-                key=lambda k: (len(k.encode("utf-8", "surrogatepass")), k.encode("utf-8", "surrogatepass")),
-            )
-            return "{" + ", ".join(f"{_jsonb_text(k)}: {_jsonb_text(value[k])}" for k in keys) + "}"
-        case list():
-            return "[" + ", ".join(map(_jsonb_text, value)) + "]"
-        case Decimal():
-            text = format(value, "f")
-            return text.lstrip("-") if value == 0 else text
-        case _:
-            return json.dumps(value, ensure_ascii=False)
 
 
 def _uuid(value: Value, of: Type) -> str:

@@ -16,7 +16,7 @@ from transfer import catalog, privileges, sequencing
 from transfer import sqlite as lite
 from transfer.comparing import Comparison, Proofs, Sides, judge, paired, source
 from transfer.digesting import digesting, parts_of
-from transfer.errors import CouldNotLook, Refused
+from transfer.errors import CommitUnknown, Refused
 from transfer.loading import TableCopy, load
 from transfer.pairing import Finding, TablePair
 from transfer.postgres import Connection, Cursor, cancelling, connect, describe_url, speaking_of
@@ -114,7 +114,7 @@ def _commit(conn: Connection, target: str) -> None:
     try:
         conn.commit()
     except psycopg2.OperationalError:
-        raise CouldNotLook(
+        raise CommitUnknown(
             f"{target}: the connection broke during COMMIT, so the copy is either wholly there or not at all."
             " Compare to find out which."
         ) from None
@@ -126,8 +126,8 @@ def _removed_on_failure(rejects: Path | None) -> Iterator[None]:
     existed = rejects is not None and rejects.exists()
     try:
         yield
-    except CouldNotLook:
-        raise  # perhaps during COMMIT: then the copy may be there
+    except CommitUnknown:
+        raise  # then the copy may be there
     except BaseException:
         if rejects is not None and not existed:
             rejects.unlink(missing_ok=True)

@@ -7,7 +7,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import closing
 from dataclasses import dataclass
 
-from transfer.canonical import Stored, Unfit, canonical, readable, value_of
+from transfer.canonical import canonical, readable
 from transfer.digesting import digest
 from transfer.digests import Part, ordered_by
 from transfer.expressions import ALIAS, postgres_order, sqlite_order
@@ -19,6 +19,7 @@ from transfer.rows import select
 from transfer.rules import Apply, applying
 from transfer.sqlite import quoted
 from transfer.types import Kind, Type
+from transfer.values import Stored, Unfit, value_of
 
 SHOWN = 80
 # Fewer rows than this are walked; more are halved first, and only the halves that differ are looked into.

@@ -22,7 +22,6 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import IO
 
-from transfer.canonical import Unfit
 from transfer.digests import Digest, Part, hasher_of, ordered_by, split
 from transfer.errors import CouldNotLook, TransferError
 from transfer.expressions import ALIAS, install
@@ -30,6 +29,7 @@ from transfer.pairing import TablePair
 from transfer.progress import Watch
 from transfer.rows import PROVEN, copy_text, select
 from transfer.sqlite import quoted, reading
+from transfer.values import Unfit
 
 # Rows that take about as long to read as a process takes to start.
 WORTH_SHARING = 20_000

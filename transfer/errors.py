@@ -13,5 +13,9 @@ class CouldNotLook(TransferError):
     """Could not look at all, or not to the end: no connection, a dead server, an unreadable file."""
 
 
+class CommitUnknown(CouldNotLook):
+    """The connection broke while the server committed: it is done, or it is not, and only looking will tell."""
+
+
 class Cancelled(TransferError):
     """Somebody asked to stop. Whatever was begun has been taken back."""

@@ -8,11 +8,12 @@ from collections.abc import Callable
 from dataclasses import asdict
 from functools import cache
 
-from transfer.canonical import Stored, Unfit, Value, canonical, value_of
+from transfer.canonical import canonical
 from transfer.pairing import ColumnPair
 from transfer.rules import applying, reason_unfit
 from transfer.sqlite import quoted
 from transfer.types import Kind, Type
+from transfer.values import Stored, Unfit, Value, value_of
 
 # What the tables are called in queries on both sides: ORDER BY "id" alone would mean the output called id.
 ALIAS = "source"

@@ -18,9 +18,10 @@ from binascii import hexlify
 from collections.abc import Callable, Sequence
 from types import NoneType
 
-from transfer.canonical import Stored, canonical, sendable, value_of
+from transfer.canonical import canonical, sendable
 from transfer.rules import Apply
 from transfer.types import Kind, Type
+from transfer.values import Stored, value_of
 
 NUMBER, BYTES = b"%d", b"%b"
 

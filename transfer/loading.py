@@ -11,7 +11,6 @@ from dataclasses import dataclass
 import psycopg2
 
 from transfer import refusing
-from transfer.canonical import Unfit
 from transfer.errors import Refused
 from transfer.pairing import TablePair
 from transfer.postgres import Cursor
@@ -19,6 +18,7 @@ from transfer.progress import Pace, Watch
 from transfer.proving import target_name
 from transfer.rows import SENT, copy_text, select
 from transfer.sqlite import quoted
+from transfer.values import Unfit
 
 # Below the socket's buffer, so that server and client work at the same time instead of in turns.
 _CHUNK_BYTES = 48_000

@@ -8,11 +8,11 @@ from collections.abc import Sequence
 
 import psycopg2
 
-from transfer.canonical import Value, value_of
 from transfer.errors import Refused
 from transfer.pairing import ColumnPair, TablePair
 from transfer.rows import select
 from transfer.rules import applying, reason_unfit
+from transfer.values import Value, value_of
 
 ADVICE = "Nothing was copied. Correct the value in SQLite, or the column's type, and try again."
 _CONTEXT = re.compile(r"^COPY .*?, line (\d+)(?:, column (.+?): )?", re.MULTILINE)

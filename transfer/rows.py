@@ -18,12 +18,12 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from itertools import chain
 
-from transfer.canonical import Stored
 from transfer.expressions import ALIAS
 from transfer.forms import Lane, lane, trusting
 from transfer.pairing import ColumnPair, TablePair
 from transfer.rules import applying
 from transfer.sqlite import quoted
+from transfer.values import Stored
 
 FIELD, ROW = b"\xff", b"\xfe"
 _SEPARATORS = bytes.maketrans(FIELD + ROW, b"\t\n")

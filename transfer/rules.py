@@ -14,9 +14,10 @@ from datetime import UTC, datetime, timedelta
 from decimal import ROUND_HALF_UP, Decimal, InvalidOperation
 from difflib import get_close_matches
 
-from transfer.canonical import Unfit, Value, as_float4, canonical
+from transfer.canonical import as_float4, canonical
 from transfer.errors import Refused
 from transfer.types import Kind, Type
+from transfer.values import Unfit, Value
 
 SKIP_TABLE, SKIP_ROW, SKIP_ORPHAN, NULL_ORPHAN = "skip-table", "skip-row", "skip-orphan", "null-orphan"
 

@@ -10,12 +10,12 @@ from dataclasses import asdict, dataclass, replace
 from itertools import chain
 from pathlib import Path
 
-from transfer.canonical import Stored, value_of
 from transfer.errors import CouldNotLook, Refused
 from transfer.expressions import ALIAS, fits
 from transfer.pairing import ColumnPair, Finding, TablePair, names_of
 from transfer.rules import NULL_ORPHAN, SKIP_ORPHAN, SKIP_ROW, Rules, applying, reason_unfit
 from transfer.sqlite import quoted
+from transfer.values import Stored, value_of
 
 
 @dataclass(frozen=True, slots=True)

@@ -12,13 +12,14 @@ import pytest
 from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
-from transfer.canonical import Unfit, Value, canonical, readable, sendable
+from transfer.canonical import canonical, readable, sendable
 from transfer.comparing import compare
 from transfer.copying import copy
 from transfer.errors import Refused
 from transfer.forms import lane
 from transfer.rows import FIELD, PROVEN, ROW, SENT
 from transfer.types import Type, type_of
+from transfer.values import Unfit, Value
 
 Run = Callable[..., list[tuple[Any, ...]]]
 

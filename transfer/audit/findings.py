@@ -6,8 +6,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 
-from transfer.canonical import Value
 from transfer.pairing import ColumnPair
+from transfer.values import Value
 
 SHOWN = 60  # characters of a value
 EXAMPLES = 3  # of a finding

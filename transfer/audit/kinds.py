@@ -7,10 +7,10 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 
 from transfer.audit.findings import EXAMPLES, AuditFinding, Example, Severity, rule_line, shown
-from transfer.canonical import Value
 from transfer.pairing import ColumnPair, TablePair
 from transfer.rules import SKIP_ROW, Apply, applying, reason_unfit
 from transfer.types import Kind, Type
+from transfer.values import Value
 
 _TIMES = (Kind.TIMESTAMP, Kind.TIMESTAMPTZ, Kind.DATE, Kind.TIME)
 _TEXTS = (Kind.TEXT, Kind.PADDED, Kind.JSON, Kind.JSONB, Kind.OTHER)

@@ -6,7 +6,6 @@ import sqlite3
 from collections.abc import Iterator, Sequence
 
 from transfer.audit.findings import EXAMPLES, AuditFinding, Example, Severity, rule_line, shown
-from transfer.canonical import value_of
 from transfer.expressions import ALIAS
 from transfer.pairing import ColumnPair, TablePair
 from transfer.postgres import Cursor
@@ -14,6 +13,7 @@ from transfer.progress import Watch
 from transfer.rules import NULL_ORPHAN, SKIP_ORPHAN
 from transfer.schema.model import ForeignKey, Schema
 from transfer.sqlite import quoted
+from transfer.values import value_of
 
 
 def orphans(con: sqlite3.Connection, schema: Schema, pairs: Sequence[TablePair]) -> Iterator[AuditFinding]:

@@ -16,12 +16,12 @@ from types import NoneType
 
 from transfer.audit.findings import AuditFinding
 from transfer.audit.kinds import Column
-from transfer.canonical import Stored, value_of
 from transfer.expressions import ALIAS
 from transfer.pairing import ColumnPair, TablePair
 from transfer.progress import Pace, Watch
 from transfer.sqlite import count, quoted
 from transfer.types import Kind, Type
+from transfer.values import Stored, value_of
 
 _ROWS = 400
 _DIGITS = bytes.maketrans(b"123456789", b"000000000")

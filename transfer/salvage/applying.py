@@ -14,11 +14,11 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import IO
 
-from transfer.canonical import Stored, Unfit, Value
 from transfer.differing import Placed, Row, named
 from transfer.pairing import TablePair
 from transfer.salvage.storing import Style, stored
 from transfer.sqlite import quoted
+from transfer.values import Stored, Unfit, Value
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,10 +10,10 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from decimal import Decimal
 
-from transfer.canonical import Stored, Unfit, Value
 from transfer.pairing import ColumnPair, TablePair
 from transfer.sqlite import quoted
 from transfer.types import Kind
+from transfer.values import Stored, Unfit, Value
 
 
 @dataclass(frozen=True, slots=True)

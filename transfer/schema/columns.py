@@ -6,7 +6,7 @@ import re
 from collections.abc import Iterator
 from decimal import Decimal, InvalidOperation
 
-from transfer.canonical import Unfit, Value, canonical
+from transfer.canonical import canonical
 from transfer.schema.defaults import constant, default
 from transfer.schema.line import CARRIED, DIFFERS, NOT_CARRIED, Held, SchemaLine, State, plain
 from transfer.schema.mapping import Mapped
@@ -14,6 +14,7 @@ from transfer.schema.model import Column
 from transfer.schema.target import Target, TargetColumn
 from transfer.schema.translating import Untranslatable, translated
 from transfer.types import Kind, Type
+from transfer.values import Unfit, Value
 
 # Bytes that an integer may have by its declared name; SQLite itself keeps eight for each.
 _WIDTHS = {2: ("SMALLINT", "INT2", "TINYINT"), 8: ("BIGINT", "INT8", "UNSIGNED BIG INT")}

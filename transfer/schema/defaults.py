@@ -6,12 +6,13 @@ import re
 import sqlite3
 from contextlib import closing
 
-from transfer.canonical import Unfit, Value, sendable
+from transfer.canonical import sendable
 from transfer.schema.clauses import tokens
 from transfer.schema.mapping import affinity
 from transfer.schema.model import Column
 from transfer.schema.translating import Untranslatable, literal
 from transfer.types import Kind, Type
+from transfer.values import Unfit, Value
 
 _NOW = "now() AT TIME ZONE 'UTC'"
 # How SQLite writes each of them, in the letters of to_char() (https://sqlite.org/lang_datefunc.html).
