@@ -9,109 +9,22 @@ from collections.abc import Iterator, Sequence
 from transfer.audit.findings import AuditFinding, Severity
 from transfer.errors import Refused
 from transfer.pairing import LEFT_ALONE
-from transfer.postgres import Cursor
-from transfer.schema import report, statements
+from transfer.schema import statements
+from transfer.schema.line import CARRIED, NOT_CARRIED, SchemaLine
 from transfer.schema.model import Schema
 from transfer.sqlite import sequences
 
 LONGEST = 63  # bytes of a name (NAMEDATALEN - 1)
 # Names that PostgreSQL takes only in quotes and applications tend to use (PostgreSQL, appendix C: "reserved").
-_RESERVED = frozenset(
-    [
-        "all",
-        "analyse",
-        "analyze",
-        "and",
-        "any",
-        "array",
-        "as",
-        "asc",
-        "asymmetric",
-        "authorization",
-        "binary",
-        "both",
-        "case",
-        "cast",
-        "check",
-        "collate",
-        "column",
-        "constraint",
-        "create",
-        "current_date",
-        "current_role",
-        "current_time",
-        "current_timestamp",
-        "current_user",
-        "default",
-        "deferrable",
-        "desc",
-        "distinct",
-        "do",
-        "else",
-        "end",
-        "except",
-        "false",
-        "fetch",
-        "for",
-        "foreign",
-        "freeze",
-        "from",
-        "full",
-        "grant",
-        "group",
-        "having",
-        "in",
-        "initially",
-        "inner",
-        "intersect",
-        "into",
-        "is",
-        "isnull",
-        "join",
-        "leading",
-        "left",
-        "like",
-        "limit",
-        "localtime",
-        "localtimestamp",
-        "natural",
-        "not",
-        "notnull",
-        "null",
-        "offset",
-        "on",
-        "only",
-        "or",
-        "order",
-        "outer",
-        "overlaps",
-        "placing",
-        "primary",
-        "references",
-        "returning",
-        "right",
-        "select",
-        "session_user",
-        "similar",
-        "some",
-        "symmetric",
-        "table",
-        "then",
-        "to",
-        "trailing",
-        "true",
-        "union",
-        "unique",
-        "user",
-        "using",
-        "variadic",
-        "verbose",
-        "when",
-        "where",
-        "window",
-        "with",
-    ]
-)
+_RESERVED_WORDS = """
+    all analyse analyze and any array as asc asymmetric authorization binary both case cast check collate column
+    constraint create current_date current_role current_time current_timestamp current_user default deferrable
+    desc distinct do else end except false fetch for foreign freeze from full grant group having in initially
+    inner intersect into is isnull join leading left like limit localtime localtimestamp natural not notnull null
+    offset on only or order outer overlaps placing primary references returning right select session_user similar
+    some symmetric table then to trailing true union unique user using variadic verbose when where window with
+"""
+_RESERVED = frozenset(_RESERVED_WORDS.split())
 _THINGS = {
     "view": "view",
     "trigger": "trigger",
@@ -128,28 +41,35 @@ _THINGS = {
 }
 
 
-def structure(con: sqlite3.Connection, schema: Schema, cur: Cursor | None) -> Iterator[AuditFinding]:
-    """Held against the target of CUR, or, with None, against what we would create."""
-    yield from names(schema, will_be_made=cur is None)
+def structure(con: sqlite3.Connection, schema: Schema, *, will_be_made: bool) -> Iterator[AuditFinding]:
+    """What SQLite's side alone tells."""
+    yield from names(schema, will_be_made=will_be_made)
     yield from _ahead(con)
-    if cur is None:
-        try:
-            told = statements(con).findings
-        except Refused as why:
-            yield _finding("", None, "schema", Severity.BLOCKS, str(why))
-            return
-        for f in told:
-            left = f.table in LEFT_ALONE
-            severity = Severity.BLOCKS if f.blocks else Severity.NOTE if left else Severity.CHANGES
-            yield _finding(f.table, f.column, _kind(f.text), severity, f.text)
+
+
+def to_be_made(con: sqlite3.Connection) -> Iterator[AuditFinding]:
+    """What is lost or changed when we create the tables."""
+    try:
+        told = statements(con).findings
+    except Refused as why:
+        yield _finding("", None, "schema", Severity.BLOCKS, str(why))
         return
-    for line in report(con, cur):
-        if line.state != "carried" and line.thing in _THINGS:
-            text = f"{line.thing} {line.name}: {line.state}{': ' + line.text if line.text else ''}"
-            # What the migrations word in another way is theirs to decide; what they leave out may be forgotten.
-            lost = line.state == "not carried" or line.thing == "sequence"
-            severity = Severity.CHANGES if lost and line.table not in LEFT_ALONE else Severity.NOTE
-            yield _finding(line.table, None, _THINGS[line.thing], severity, text)
+    for f in told:
+        left = f.table in LEFT_ALONE
+        severity = Severity.BLOCKS if f.blocks else Severity.NOTE if left else Severity.CHANGES
+        yield _finding(f.table, f.column, _kind(f.text), severity, f.text)
+
+
+def held_against(lines: Sequence[SchemaLine]) -> Iterator[AuditFinding]:
+    """What tables that exist do not have, or have in another way."""
+    for line in lines:
+        if line.state == CARRIED or line.thing not in _THINGS:
+            continue
+        text = f"{line.thing} {line.name}: {line.state}{': ' + line.text if line.text else ''}"
+        # What the migrations word in another way is theirs to decide; what they leave out may be forgotten.
+        lost = line.state == NOT_CARRIED or line.thing == "sequence"
+        severity = Severity.CHANGES if lost and line.table not in LEFT_ALONE else Severity.NOTE
+        yield _finding(line.table, None, _THINGS[line.thing], severity, text)
 
 
 def _kind(text: str) -> str:
