@@ -160,7 +160,7 @@ def target_constraints(cur: Cursor, pairs: Sequence[TablePair], carried: frozens
     )
 
 
-_PART = re.compile(rf"(?:{NAME}|(lower|rtrim)\((?:{NAME}|\({NAME}\)::text)\))")
+_PART = re.compile(rf"{NAME}|(lower|rtrim)\((?:{NAME}|{NAME}::text|\({NAME}\)::text)\)")
 
 
 def _parts(index: TargetIndex, folding: set[tuple[int, str]]) -> tuple[Part, ...] | None:
@@ -169,6 +169,6 @@ def _parts(index: TargetIndex, folding: set[tuple[int, str]]) -> tuple[Part, ...
         m = _PART.fullmatch(key)
         if m is None:
             return None
-        column = unquoted(m[1] or m[3] or m[4])
+        column = unquoted(m[1] or m[3] or m[4] or m[5])
         parts.append(Part(column, m[2] or ("lower" if (index.table, column) in folding else "")))
     return tuple(parts)
