@@ -24,8 +24,9 @@ _NUMBERS = r"(?:smallint|integer|bigint|numeric|double precision|real)"
 _REWORDED = (
     (re.compile(rf"\((-?\d+(?:\.\d+)?)\)::{_NUMBERS}"), r"\1"),
     (re.compile(rf"::(?:{_TEXTS}(?:\[\])?|numeric|double precision)"), ""),
-    (re.compile(r"= ANY \(\(?ARRAY\[([^\[\]]*)\]\)?\)"), r"IN (\1)"),
-    (re.compile(r"<> ALL \(\(?ARRAY\[([^\[\]]*)\]\)?\)"), r"NOT IN (\1)"),
+    (re.compile(r"\((ARRAY\[[^\[\]]*\])\)"), r"\1"),
+    (re.compile(r"= ANY ?ARRAY\[([^\[\]]*)\]"), r"IN (\1)"),
+    (re.compile(r"<> ALL ?ARRAY\[([^\[\]]*)\]"), r"NOT IN (\1)"),
 )
 _TOKEN = re.compile(
     rf"\s+|(?P<literal>¤\d+¤)|(?P<number>\d+(?:\.\d+)?)|(?P<mark><>|<=|>=|[=<>(),-])|(?P<name>{NAME})|(?P<word>[A-Z]+)"
@@ -51,7 +52,8 @@ def in_sqlite(condition: str, pair: TablePair) -> str | None:
     number = re.compile(rf"'(-?\d+(?:\.\d+)?)'::{_NUMBERS}")
     text = _LITERAL.sub(taken_out, number.sub(r"\1", condition))
     for pattern, instead in _REWORDED:
-        text = pattern.sub(instead, text)
+        while (reworded := pattern.sub(instead, text)) != text:
+            text = reworded
     columns = {c.target: c for c in pair.columns}
     made = list(_tokens(text, columns, literals))
     ordered = any(t in ("<", ">", "<=", ">=") for t in made if t is not None)
