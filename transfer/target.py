@@ -98,6 +98,11 @@ def put_all_back(cur: Cursor, pairs: Sequence[TablePair], ready: Ready, watch: W
             constraints.put_back(cur, d)
         except psycopg2.IntegrityError as e:
             raise refusing.not_kept(pairs, d.table_oid, f"{d.name} ({d.text})", e) from None
+    try:
+        cur.execute("SET CONSTRAINTS ALL IMMEDIATE")  # deferred ones would be looked at by COMMIT, after the proof
+    except psycopg2.IntegrityError as e:
+        oid = next((p.oid for p in pairs if p.target == e.diag.table_name), 0)
+        raise refusing.not_kept(pairs, oid, e.diag.constraint_name or "a constraint", e) from None
     constraints.check_same(ready.before, constraints.definitions(cur, [p.oid for p in pairs]))
     analyze(cur, [p for p in pairs if p.oid in ready.truncated])
 

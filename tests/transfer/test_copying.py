@@ -221,6 +221,23 @@ def test_a_trigger_that_changes_rows_is_found_by_the_proof(app: Path, schema: st
         copy(app, schema)
 
 
+def test_a_constraint_that_would_only_be_looked_at_by_the_commit_fails_a_dry_run_too(
+    tmp_path: Path, database: str, run: Run
+) -> None:
+    path = lite(
+        tmp_path / "a.db",
+        "CREATE TABLE p (id INTEGER PRIMARY KEY); CREATE TABLE t (id INTEGER PRIMARY KEY, p INTEGER);"
+        "INSERT INTO t VALUES (1, 99)",
+    )
+    run(
+        database,
+        "CREATE TABLE p (id int PRIMARY KEY)",
+        "CREATE TABLE t (id int PRIMARY KEY, p int CONSTRAINT late REFERENCES p DEFERRABLE INITIALLY DEFERRED)",
+    )
+    with pytest.raises(Refused, match=r"t: the rows do not keep late: .*\(p\)=\(99\)"):
+        copy(path, database, dry_run=True)
+
+
 @pytest.mark.parametrize("stage", ["copy", "index", "prove"])
 def test_stopping_at_any_stage_leaves_the_target_untouched(
     app: Path, schema: str, run: Run, monkeypatch: pytest.MonkeyPatch, stage: str
