@@ -1,29 +1,31 @@
 """Changed rows put into a SQLite file: all that go are taken out first, so that none stands in another's way.
 
-A row that changes is taken out and put in again under its own rowid, with the columns that nobody changed exactly as
-they were. What SQLite does not take is a conflict: the row stays as it was in the backup.
+A row that changes is taken out and put in again in its own place, with the columns that nobody changed exactly as
+they were. What SQLite does not take is a conflict: the row stays as it was in the backup, and whatever had taken
+its place meanwhile gives way.
 """
 
 from __future__ import annotations
 
-import pickle
 import sqlite3
-import tempfile
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import IO
 
 from transfer.differing import Placed, Row, named
+from transfer.errors import CouldNotLook
 from transfer.pairing import TablePair
-from transfer.salvage.storing import Style, stored
+from transfer.progress import Pace, Watch
+from transfer.salvage.changes import Change, Changes, Values
+from transfer.salvage.places import Place, Places, given
+from transfer.salvage.storing import Style, require, stored
 from transfer.sqlite import quoted
-from transfer.values import Stored, Unfit, Value
+from transfer.values import Stored, Unfit
 
 
 @dataclass(frozen=True, slots=True)
 class Conflict:
-    """A row that could not be carried, and why; COLUMN when it is one value's fault."""
+    """What could not be carried, and why. KEY names the row, "" for a whole table or column; COLUMN when it is
+    one value's fault."""
 
     table: str
     key: str
@@ -33,7 +35,7 @@ class Conflict:
 
 @dataclass(frozen=True, slots=True)
 class TableSalvage:
-    """Rows carried, by what had happened to them in PostgreSQL; UNCHANGED ones were not touched."""
+    """Rows carried, by what had happened to them in PostgreSQL; UNCHANGED ones are the same on both sides."""
 
     table: str
     inserted: int
@@ -42,130 +44,156 @@ class TableSalvage:
     unchanged: int
 
 
-# By column of SQLite.
-Values = dict[str, "Stored | str"]
+class _RefusedBySqlite(Exception):
+    """The row cannot stand in the file; COLUMN when one value is why."""
 
-
-@dataclass(frozen=True, slots=True)
-class _Waiting:
-    """A row to be put in: VALUES by column of SQLite; OLD as it stood there, None for a new row."""
-
-    key: str
-    values: Values
-    old: Values | None
+    def __init__(self, text: str, column: str | None = None) -> None:
+        super().__init__(text)
+        self.column = column
 
 
 class Table:
-    """One table of the file that is being made."""
+    """One table of the file that is being made. CON with `text_factory = bytearray`, inside a transaction."""
 
     def __init__(
-        self, con: sqlite3.Connection, pair: TablePair, styles: Sequence[Style], places: Sequence[str]
+        self, con: sqlite3.Connection, changes: Changes, pair: TablePair, styles: Sequence[Style], places: Places
     ) -> None:
-        self._con, self._pair, self._styles, self._places = con, pair, styles, places
-        rows = con.execute("SELECT name, hidden FROM pragma_table_xinfo(?)", (pair.source,)).fetchall()
-        self._columns = [_name(n) for n, hidden in rows if not hidden]
+        self._con, self._changes, self.pair, self.places = con, changes, pair, places
+        self._styles = {s.column.source: s for s in styles}
+        self._name = f"main.{quoted(pair.source)}"
+        rows = con.execute("SELECT name, hidden FROM pragma_table_xinfo(?, 'main')", (pair.source,)).fetchall()
+        self._columns = [bytes(n).decode() for n, hidden in rows if not hidden]
+        self._computed = [s.column.source for s in styles if s.column.source not in self._columns]
         # A rowid that no column shows has to be kept too: other rows of the file may lie by it.
-        self._kept = [*self._columns, *(p for p in places if p not in map(quoted, self._columns))]
-        self._waiting: IO[bytes] = tempfile.TemporaryFile()  # noqa: SIM115 - closed by close()
-        self.inserted = self.updated = self.deleted = 0
+        self._kept = [*map(quoted, self._columns), *(p for p in places.sql if p not in map(quoted, self._columns))]
+        self._free = places.first_free(con, self._name)
+        self._watched = False
+        self.inserted = self.updated = self.deleted = self.differing = 0
         self.conflicts: list[Conflict] = []
-
-    def close(self) -> None:
-        self._waiting.close()
 
     def take(self, ours: Placed | None, theirs: Row | None) -> None:
         """Takes out what changed or is gone, and keeps for later what is to be put in."""
         row = theirs if theirs is not None else ours[0] if ours is not None else ()
-        key = named(self._pair, row)
+        key = named(self.pair, row)
         values: Values = {}
-        if theirs is not None:
-            for i, (c, style) in enumerate(zip(self._pair.columns, self._styles, strict=True)):
-                if c.generated or c.source not in self._columns or (ours is not None and ours[0][i] == theirs[i]):
-                    continue
+        wanted: dict[str, str | None] = {}
+        self.differing += theirs is not None
+        for i, c in enumerate(self.pair.columns if theirs is not None else ()):
+            assert theirs is not None
+            if ours is not None and ours[0][i] == theirs[i]:
+                if c.source in self._computed:
+                    wanted[c.source] = theirs[i]
+                continue
+            wanted[c.source] = theirs[i]
+            if c.source in self._columns:
                 try:
-                    values[c.source] = stored(theirs[i], style)
+                    values[quoted(c.source)] = stored(theirs[i], self._styles[c.source])
                 except Unfit as why:
-                    self.conflicts.append(Conflict(self._pair.target, key, c.target, f"SQLite cannot hold it: {why}"))
+                    self._conflict(key, f"SQLite cannot hold {why}", c.target)
                     return
-        old = self._out(ours) if ours is not None else None
-        if theirs is None:
-            self.deleted += 1
-        else:
-            pickle.dump(_Waiting(key, values, old), self._waiting)
+        old = was = None
+        if ours is not None:
+            was = self.places.tag_of(self._con, self._name, ours[1])
+            old = self._out(ours[1])
+        self.deleted += theirs is None
+        self._changes.keep(self.pair.source, Change(key, values, wanted, old, gone=theirs is None), was)
 
-    def _out(self, placed: Placed) -> Values:
-        where = " AND ".join(f"{p} IS ?" for p in self._places)
-        at = [bytes(v).decode() if isinstance(v, bytearray) else v for v in placed[1]]
-        names = [n if n in self._places else quoted(n) for n in self._kept]
-        table = quoted(self._pair.source)
-        row = self._con.execute(f"SELECT {', '.join(names)} FROM {table} WHERE {where}", at).fetchone()  # noqa: S608
-        self._con.execute(f"DELETE FROM {table} WHERE {where}", at)  # noqa: S608
+    def put(self, watch: Watch) -> None:
+        """Puts in everything that waits: first what stood there already, whose place is known, then new rows."""
+        pace = Pace()
+        for new_rows in (False, True):
+            for done, (n, change) in enumerate(self._changes.waiting(self.pair.source, new_rows=new_rows)):
+                try:
+                    self._changes.applied(n, *self._put(change))
+                except _RefusedBySqlite as why:
+                    self.revert(n, f"SQLite refuses it: {why}", why.column)
+                else:
+                    self.inserted += new_rows
+                    self.updated += not new_rows
+                if pace.due():
+                    watch.tell("salvage", self.pair.target, done, 0, "changed rows")
+
+    def revert(self, n: int, why: str, column: str | None = None) -> None:
+        """Change N is not carried: the row is as it was again, and so is every row that this pushes out."""
+        todo = [(n, why, column)]
+        while todo:
+            n, why, column = todo.pop()
+            change, place, reverted = self._changes.get(n)
+            if reverted:
+                continue
+            self._changes.reverted(n)
+            self._conflict(change.key, why, column)
+            self.deleted -= change.gone
+            if place is not None:
+                self.inserted -= change.old is None
+                self.updated -= change.old is not None
+                self._delete(place)
+            if change.old is not None:
+                reason = f"what it holds is taken by {change.key}, which stays as it was"
+                todo += [(m, reason, None) for m in self._restore(change.old)]
+
+    def _restore(self, old: Values) -> list[int]:
+        """Puts a row back as it was; gives the changes that had to go for it, and are out of the file now."""
+        self._watch_what_goes()
+        try:
+            self._insert(old, "REPLACE")
+        except _RefusedBySqlite as why:
+            raise CouldNotLook(f"{self.pair.source}: a row could not be put back as it was: {why}") from None
+        pushed = self._changes.pushed_out()
+        found = [self._changes.find(self.pair.source, now=tag) for tag in pushed]
+        if None in found:
+            raise CouldNotLook(f"{self.pair.source}: a row that nobody changed would have been lost.")
+        return [m for m in found if m is not None]
+
+    def _watch_what_goes(self) -> None:
+        """INSERT OR REPLACE deletes whatever stands in its way, by any index; only a trigger is told of it."""
+        if not self._watched:
+            self._changes.log_deletes(self._name, self.places.tag("OLD."))
+            self._watched = True
+        self._changes.pushed_out()
+
+    def _conflict(self, key: str, text: str, column: str | None = None) -> None:
+        self.conflicts.append(Conflict(self.pair.target, key, column, text))
+
+    def _out(self, at: tuple[Stored, ...]) -> Values:
+        where, values = self.places.at(at)
+        sql = f"SELECT {', '.join(self._kept)} FROM {self._name} WHERE {where}"  # noqa: S608 - names are quoted
+        row = self._con.execute(sql, values).fetchone()
+        if row is None:
+            raise CouldNotLook(f"{self.pair.source}: a row of the backup is not in its copy.")
+        self._delete(at)
         return dict(zip(self._kept, row, strict=True))
 
-    def put(self) -> None:
-        """Puts in everything that waits: changed rows, those that have to stay as they were, new ones. In this order,
-        because a new row without an id takes the next rowid that is free."""
-        back: list[tuple[str, Values]] = []
-        for w in self._all():
-            if w.old is not None and not self._refused(w.key, w.old | w.values):
-                self.updated += 1
-            elif w.old is not None:
-                back.append((w.key, w.old))
-        for key, old in back:
-            why = self._insert(old)
-            if why is not None:
-                text = f"and as it was it does not fit any more: {why}; it is not in the file"
-                self.conflicts.append(Conflict(self._pair.target, key, None, text))
-        for w in self._all():
-            if w.old is None and not self._refused(w.key, w.values):
-                self.inserted += 1
+    def _delete(self, at: Place) -> None:
+        where, values = self.places.at(at)
+        self._con.execute(f"DELETE FROM {self._name} WHERE {where}", values)  # noqa: S608 - names are quoted
 
-    def _refused(self, key: str, values: Values) -> bool:
-        why = self._insert(values)
-        if why is not None:
-            self.conflicts.append(Conflict(self._pair.target, key, None, f"SQLite refuses it: {why}"))
-        return why is not None
-
-    def _all(self) -> Iterator[_Waiting]:
-        self._waiting.seek(0)
-        while True:
+    def _put(self, change: Change) -> tuple[str, Place]:
+        """Puts the row in, and makes sure that SQLite took every value as it is; gives its place, tag first."""
+        values = (change.old or {}) | change.values
+        if self._free is not None and change.old is None and self.places.sql[0] not in values:
+            values[self.places.sql[0]] = self._free
+            self._free = self._free + 1 if self._free < 2**63 - 1 else None
+        last = self._insert(values, "ABORT")
+        names = list(change.wanted)
+        place = self.places.of(values, last)
+        where, parameters = self.places.at(place)
+        columns = ", ".join((self.places.tag(), *map(quoted, names)))
+        tag, *held = self._con.execute(f"SELECT {columns} FROM {self._name} WHERE {where}", parameters).fetchone()  # noqa: S608
+        for name, value in zip(names, held, strict=True):
+            style = self._styles[name]
             try:
-                yield pickle.load(self._waiting)  # noqa: S301 - written above, by this process
-            except EOFError:
-                return
+                require(value, change.wanted[name], style)
+            except Unfit as why:
+                self._delete(place)
+                raise _RefusedBySqlite(str(why), style.column.target) from None
+        return bytes(tag).decode(), place
 
-    def _insert(self, values: Values) -> str | None:
-        names = [n if n in self._places else quoted(n) for n in values]
-        given = [_given(v) for v in values.values()]
-        marks = ["CAST(? AS TEXT)" if text else "?" for _, text in given]
-        sql = f"INSERT INTO {quoted(self._pair.source)} ({', '.join(names)}) VALUES ({', '.join(marks)})"  # noqa: S608
+    def _insert(self, values: Values, otherwise: str) -> int:
+        """OTHERWISE overrides an ON CONFLICT clause of the table, which may leave rows out or others behind."""
+        marks, parameters = given(values.values())
+        sql = f"INSERT OR {otherwise} INTO {self._name} ({', '.join(values)}) VALUES ({', '.join(marks)})"  # noqa: S608
         try:
-            self._con.execute(sql, [v for v, _ in given])
+            return self._con.execute(sql, parameters).lastrowid or 0
         except (sqlite3.IntegrityError, sqlite3.DataError, OverflowError) as e:
-            return str(e)
-        return None
-
-
-def _given(value: Stored | str) -> tuple[Value, bool]:
-    """As sqlite3 takes it; and whether it is bytes to be stored as a text, one that is no UTF-8."""
-    if not isinstance(value, bytearray):
-        return value, False
-    try:
-        return value.decode(), False
-    except UnicodeDecodeError:
-        return bytes(value), True
-
-
-@contextmanager
-def triggers_off(con: sqlite3.Connection) -> Iterator[None]:
-    """Inside a transaction: triggers are for what applications do; they come back word for word."""
-    found = con.execute("SELECT name, sql FROM sqlite_schema WHERE type = 'trigger' ORDER BY rowid").fetchall()
-    for name, _ in found:
-        con.execute(f"DROP TRIGGER {quoted(_name(name))}")
-    yield
-    for _, sql in found:
-        con.execute(_name(sql))
-
-
-def _name(value: str | bytes | bytearray) -> str:
-    return value if isinstance(value, str) else value.decode()
+            raise _RefusedBySqlite(str(e)) from None

@@ -10,18 +10,24 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from decimal import Decimal
 
+from transfer.canonical import canonical, readable
 from transfer.pairing import ColumnPair, TablePair
+from transfer.rules import Apply, applying
 from transfer.sqlite import quoted
 from transfer.types import Kind
-from transfer.values import Stored, Unfit, Value
+from transfer.values import Stored, Unfit, Value, value_of
 
 
 @dataclass(frozen=True, slots=True)
 class Style:
-    """How the values that stand in a column are stored: SAMPLE is one of them, None when there is none."""
+    """How the values that stand in a column are stored: SAMPLE is one of them, None when there is none.
+
+    APPLY: what the rules of the copy make of a value, None when the column has none.
+    """
 
     column: ColumnPair
     sample: Stored
+    apply: Apply | None
 
 
 def styles(con: sqlite3.Connection, pair: TablePair) -> tuple[Style, ...]:
@@ -30,15 +36,48 @@ def styles(con: sqlite3.Connection, pair: TablePair) -> tuple[Style, ...]:
     for c in pair.columns:
         name = quoted(c.source)
         row = con.execute(f"SELECT {name} FROM {quoted(pair.source)} WHERE {name} IS NOT NULL LIMIT 1").fetchone()  # noqa: S608
-        found.append(Style(c, row[0] if row else None))
+        found.append(Style(c, row[0] if row else None, applying(c.rules, c.type)))
     return tuple(found)
 
 
 def stored(text: str | None, style: Style) -> Value:
     """What SQLite is to hold for a canonical text. Raises Unfit for what it cannot hold unchanged."""
-    of = style.column.type
     if text is None:
         return None
+    try:
+        value = _formed(text, style)
+    except Unfit:
+        raise
+    except ValueError:  # what Python's own types do not know either: a year of five digits, an endless date
+        raise Unfit(f"{shown(text, style.column)}, which SQLite's formats do not know") from None
+    require(value, text, style)
+    return value
+
+
+def require(held: Stored | str, text: str | None, style: Style) -> None:
+    """Raises Unfit unless HELD, read the way the copy reads it, is TEXT: then the application reads it too."""
+    value = value_of(held) if not isinstance(held, str) else held
+    try:
+        read = canonical(style.apply(value) if style.apply else value, style.column.type)
+    except Unfit as why:
+        raise Unfit(f"{shown(text, style.column)}, which would be {why} there") from None
+    if read != text:
+        of = style.column
+        raise Unfit(f"{shown(text, of)}, which would be {shown(read, of)} there")
+
+
+def shown(text: str | None, column: ColumnPair, longest: int = 60) -> str:
+    """A canonical text for a person; nothing of a private column's."""
+    if text is None:
+        return "NULL"
+    if column.private:
+        return "a private value"
+    plain = readable(text, column.type)
+    return plain if len(plain) <= longest else plain[: longest - 1] + "…"
+
+
+def _formed(text: str, style: Style) -> Value:
+    of = style.column.type
     match of.kind:
         case Kind.INTEGER:
             return int(text)
@@ -51,7 +90,7 @@ def stored(text: str | None, style: Style) -> Value:
         case Kind.TIMESTAMP | Kind.TIMESTAMPTZ:
             return _moment(text, style)
         case Kind.TIME:
-            return text if "." not in text and len(text) != 8 else _six_digits(text)
+            return _six_digits(text)
         case Kind.BYTES:
             return bytes.fromhex(text[2:])
         case Kind.UUID:
@@ -79,7 +118,7 @@ def _numeric(text: str, style: Style) -> Value:
         return int(text)
     number = float(text)
     if Decimal(repr(number)) != Decimal(text):
-        raise Unfit("more digits than a double holds")
+        raise Unfit(f"{shown(text, style.column)}, which has more digits than a double holds")
     return number
 
 
