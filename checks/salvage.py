@@ -8,6 +8,7 @@ from pathlib import Path
 
 from checks.backups import planned_backup, reporting, sound_backup_of, transfer_errors
 from checks.contract import Context, Plan, check
+from checks.rules import told
 from state.verdicts import Outcome
 from transfer import backup as backups
 from transfer.postgres import describe_url
@@ -34,11 +35,13 @@ def salvage(ctx: Context, *, backup: str, database_url: str, into: Path, dry_run
     """Carries rows written to PostgreSQL since the copy of BACKUP into a new SQLite file in the folder INTO.
 
     The backup and PostgreSQL are only read. The new file is compared with PostgreSQL and gets a manifest, so that it
-    is a backup like any other. DRY_RUN: counts and conflicts alone.
+    is a backup like any other. The rules of `[transfer]` hold: rows that they left out stay in the file. DRY_RUN:
+    counts and conflicts alone.
     """
     from transfer.salvage import salvage as carry
 
-    base = sound_backup_of(ctx, backup)
+    base, rules = sound_backup_of(ctx, backup), told(ctx)
+    rules.must_know(base)
     ctx.artefacts.mkdir(parents=True, exist_ok=True)
     work = Path(tempfile.mkdtemp(prefix=".salvage-", dir=ctx.artefacts))
     try:
@@ -49,6 +52,7 @@ def salvage(ctx: Context, *, backup: str, database_url: str, into: Path, dry_run
             dry_run=dry_run,
             progress=reporting(ctx),
             cancelled=ctx.cancelled.is_set,
+            **rules.keywords,
         )
         evidence: dict[str, object] = {"target": describe_url(database_url), "backup": base.name}
         if found.path is not None:

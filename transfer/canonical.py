@@ -210,8 +210,10 @@ def _storable(text: str) -> None:
     """Of all texts PostgreSQL refuses two: with a NUL, and what is no UTF-8 (here: surrogates that stand for it)."""
     if "\0" in text:
         raise Unfit("a NUL character, which PostgreSQL cannot store in a text")
-    if any("\ud800" <= ch <= "\udfff" for ch in text):
-        raise Unfit("not valid UTF-8")
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        raise Unfit("not valid UTF-8") from None
 
 
 def _json(value: Value, of: Type) -> str:

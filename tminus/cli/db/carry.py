@@ -120,10 +120,20 @@ def _ruled(report: Any) -> list[str]:
 @postgres_options
 @click.option("--into", type=A_PATH, metavar="FILE", required=True, help="The new SQLite file.")
 @click.option("--dry-run", is_flag=True, help="Count what would be carried back, and write no file.")
+@rules_option
+@private_option
 @unverified_option
 @json_option
 def salvage(
-    sqlite: Path, url: str, variable: str, into: Path, dry_run: bool, unverified: bool, as_json: bool
+    sqlite: Path,
+    url: str,
+    variable: str,
+    into: Path,
+    dry_run: bool,
+    rules: Path | None,
+    private: tuple[str, ...],
+    unverified: bool,
+    as_json: bool,
 ) -> None:
     """Carry what was written to PostgreSQL since the copy back, into a copy of the SQLite backup.
 
@@ -133,14 +143,25 @@ def salvage(
     For a rollback that loses nothing: rows that were inserted, updated or deleted in PostgreSQL are the same in FILE,
     the others stay to the bit what they were. What cannot be carried is listed, and its row left as in the backup
     (exit 1). Writes FILE alone and never overwrites one; never touches the backup or PostgreSQL.
+    Give the same --rules as to the copy: rows that it left out are not in PostgreSQL, and must stay in FILE.
     """
     database_url = url_of(url, variable)
+    told = rules_of(rules, private)
 
     def work(on: Lines) -> Answer:
         from transfer.salvage import salvage as bring
 
         _verified(sqlite, unverified)
-        found = bring(sqlite, database_url, into, dry_run=dry_run, progress=on.progress, cancelled=on.cancelled)
+        told.must_know(sqlite)
+        found = bring(
+            sqlite,
+            database_url,
+            into,
+            dry_run=dry_run,
+            progress=on.progress,
+            cancelled=on.cancelled,
+            **told.keywords,
+        )
         good = not found.conflicts and (found.equal or dry_run)
         code = (HOLDS if good else DOES_NOT_HOLD) if found.tables else COULD_NOT_LOOK
         return Answer(code, _salvaged(found, dry_run=dry_run), found)
