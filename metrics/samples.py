@@ -84,6 +84,8 @@ class Measurement:
     value   None is no data; NaN and the infinities become None
     unit    "ratio" (0..1), "ms", "count", "1/s" or "bytes"
     bad     numerator of a ratio of events whose denominator is `volume`; None for a gauge
+    latency the latencies that ended since the sample before, as `Latency.encoded`, of a metric that has them:
+            windows of any length then merge histograms, and never average percentiles
     detail  what a person may want to know beside the value; plain numbers and words
     error   why the source could not look, without any secret; "" when it could
     """
@@ -96,6 +98,7 @@ class Measurement:
     detail: Mapping[str, float | str] = field(default_factory=dict)
     error: str = ""
     bad: float | None = None
+    latency: bytes | None = None
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "value", None if self.error else finite(self.value))

@@ -8,31 +8,8 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass, field
-from typing import Any
 
-from hdrh.histogram import HdrHistogram
-
-LOWEST_US, HIGHEST_US, DIGITS = 1, 600_000_000, 2  # 1 µs to 10 minutes, at most 1% too high; 24 KiB a bucket
-MIN_FOR_P95, MIN_FOR_P99 = 20, 100
-
-
-def enough_for(percentile: float) -> int:
-    """Samples below which PERCENTILE is noise: 20 for p95, 100 for p99, one for the median and under."""
-    if percentile <= 50:
-        return 1
-    return MIN_FOR_P95 if percentile <= 95 else MIN_FOR_P99
-
-
-def clamp_us(seconds: float) -> int:
-    """SECONDS as whole microseconds within the histogram's range: out of range it would drop the value
-    without a word. An endless one counts as the highest. Raises ValueError for NaN."""
-    if math.isnan(seconds):
-        raise ValueError("NaN is no latency")
-    return round(min(max(seconds * 1e6, LOWEST_US), HIGHEST_US))
-
-
-def _histogram() -> Any:
-    return HdrHistogram(LOWEST_US, HIGHEST_US, DIGITS)
+from metrics.latency import Latency
 
 
 @dataclass(slots=True)
@@ -40,7 +17,7 @@ class _Bucket:
     slot: int
     total: int = 0
     bad: int = 0
-    latency: Any = None
+    latency: Latency | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,34 +26,12 @@ class Summary:
 
     total: int
     bad: int
-    latency: Any = field(repr=False)
-
-    @property
-    def samples(self) -> int:
-        """Latencies recorded."""
-        return int(self.latency.get_total_count())
+    latency: Latency = field(repr=False)
 
     @property
     def error_rate(self) -> float | None:
         """Bad ones / all, a ratio of sums; None when there were none at all."""
         return self.bad / self.total if self.total else None
-
-    def percentile(self, percentile: float) -> float | None:
-        """The nearest-rank PERCENTILE (0..100] in seconds: the smallest value seen with at least that part of
-        the samples at or under it. None when there are fewer than `enough_for` asks."""
-        count = self.samples
-        if count < enough_for(percentile):
-            return None
-        rank = max(math.ceil(percentile * count / 100 - 1e-9), 1)
-        micros = self.latency.get_value_at_percentile(100 * rank / count)  # the library rounds; a rank does not
-        return float(micros) / 1e6
-
-    def text(self, percentile: float) -> str:
-        """The percentile as a person reads it: "213ms", or "n too small (12 of 100)"."""
-        value = self.percentile(percentile)
-        if value is None:
-            return f"n too small ({self.samples} of {enough_for(percentile)})"
-        return f"{value * 1000:,.0f}ms"
 
 
 class Window:
@@ -106,18 +61,18 @@ class Window:
         bucket.bad += count if bad else 0
         if seconds is not None:
             if bucket.latency is None:
-                bucket.latency = _histogram()
-            bucket.latency.record_value(clamp_us(seconds), count)
+                bucket.latency = Latency()
+            bucket.latency.add(seconds, count)
 
     def summary(self, now: float, over: float | None = None) -> Summary:
         """Everything in the last OVER seconds (by default all the window), in whole buckets."""
         newest = math.floor(now / self.width)
         span = len(self._ring) if over is None else min(math.ceil(over / self.width), len(self._ring))
-        merged, total, bad = _histogram(), 0, 0
+        merged, total, bad = Latency(), 0, 0
         for bucket in self._ring:
             if bucket is not None and newest - span < bucket.slot <= newest:
                 total += bucket.total
                 bad += bucket.bad
                 if bucket.latency is not None:
-                    merged.add(bucket.latency)
+                    merged.merge(bucket.latency)
         return Summary(total, bad, merged)

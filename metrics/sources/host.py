@@ -2,16 +2,26 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 import psutil
 
 from metrics.samples import Measurement, utc_now
+from metrics.sources import Metric, Source
+from metrics.tables import Table
+
+METRICS: Mapping[str, Metric] = {
+    "host.cpu": Metric("CPU of this host", "ratio", "of all cores, since the sample before", 1.0, headline=True),
+    "host.memory": Metric("Memory of this host", "ratio", "of all memory", 1.0, headline=True),
+}
+KEYS: Mapping[str, str] = {"interval": 'between two looks; "5s"'}
 
 
 class HostSource:
     """host.cpu and host.memory, both 0..1, the processor's since the sample before."""
 
     name: str = "host"
-    metrics: tuple[str, ...] = ("host.cpu", "host.memory")
+    metrics = METRICS
 
     def __init__(self, *, interval: float = 5.0) -> None:
         if interval <= 0:
@@ -31,3 +41,8 @@ class HostSource:
 
     async def stop(self) -> None:
         return None
+
+
+def build(table: Table) -> Source:
+    """The source of `[metrics.host]`."""
+    return HostSource(interval=table.seconds("interval", 5.0))

@@ -8,14 +8,32 @@ a reply before the next send leaves out just the requests that would have been s
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import httpx
 
 from metrics.samples import Measurement, clock, divide, utc_now
-from metrics.sources import SourceError
+from metrics.sources import Metric, Source, SourceError
+from metrics.tables import Table
 from metrics.window import Window
+
+METRICS: Mapping[str, Metric] = {
+    "http.p50": Metric("Response p50", "ms", "the median of the last minute's probes", 1000.0, headline=True),
+    "http.p95": Metric("Response p95", "ms", "95% of the last minute's probes", 1000.0, 500.0, headline=True),
+    "http.p99": Metric("Response p99", "ms", "99% of the last minute's probes", 1000.0, headline=True),
+    "http.error_rate": Metric(
+        "Error rate, prober", "ratio", "failed probes / probes since the sample before", 1.0, 0.1, headline=True
+    ),
+    "http.rate": Metric("Probes", "1/s", "probes that ended"),
+}
+KEYS: Mapping[str, str] = {
+    "targets": "a list of tables with url and expect (statuses that are well; [200]); needed",
+    "interval": 'between two probes of one target; "1s"',
+    "timeout": 'what a failed probe counts at least; "5s"',
+    "over": 'how far the percentiles look back; "1m"',
+    "concurrency": "probes on their way at once; 32",
+}
 
 _PERCENTILES = (50, 95, 99)
 
@@ -50,7 +68,7 @@ class HttpProber:
     """
 
     name: str = "http"
-    metrics: tuple[str, ...] = ("http.p50", "http.p95", "http.p99", "http.error_rate", "http.rate")
+    metrics = METRICS
 
     def __init__(
         self,
@@ -146,12 +164,36 @@ class HttpProber:
         summary = self._window.summary(now)
         out = []
         for percentile in _PERCENTILES:
-            seconds = summary.percentile(percentile)
-            note: dict[str, float | str] = {"over_s": self._window.over, "text": summary.text(percentile)}
+            seconds = summary.latency.percentile(percentile)
+            note: dict[str, float | str] = {"over_s": self._window.over, "text": summary.latency.text(percentile)}
             value = None if seconds is None else seconds * 1000
-            out.append(Measurement(f"http.p{percentile}", value, summary.samples, "ms", at, note))
+            out.append(Measurement(f"http.p{percentile}", value, summary.latency.samples, "ms", at, note))
         out.append(
             Measurement("http.error_rate", divide(bad, len(fresh)), len(fresh), "ratio", at, detail, bad=float(bad))
         )
         out.append(Measurement("http.rate", divide(len(fresh), elapsed), 1, "1/s", at, detail))
         return tuple(out)
+
+
+def build(table: Table) -> Source:
+    """The source of `[metrics.http]`."""
+    targets = [_target(row) for row in table.tables("targets")]
+    return HttpProber(
+        targets,
+        interval=table.seconds("interval", 1.0),
+        timeout=table.seconds("timeout", 5.0),
+        over=table.seconds("over", 60.0),
+        concurrency=table.whole("concurrency", 32) or 32,
+    )
+
+
+def _target(table: Table) -> Target:
+    url, expect = table.url("http", "https"), table.take("expect", [200])
+    if not isinstance(expect, list) or not expect or not all(_is_status(code) for code in expect):
+        raise table.wrong("expect", "must be a list of HTTP statuses, as in [200, 204]")
+    table.done()
+    return Target(url, frozenset(expect))
+
+
+def _is_status(code: object) -> bool:
+    return isinstance(code, int) and not isinstance(code, bool) and 100 <= code <= 599

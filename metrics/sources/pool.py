@@ -6,15 +6,36 @@ multiprocess mode speaks for all. The detail "workers" always says which it is.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, fields
 
 import httpx
 
+from metrics.latency import MIN_FOR_P95
 from metrics.samples import Measurement, divide, utc_now
-from metrics.sources import SourceError
+from metrics.sources import Metric, Source, SourceError
 from metrics.sources.exposition import Scrape, increases, named, parse, quantile
-from metrics.window import MIN_FOR_P95
+from metrics.tables import Table
 
+METRICS: Mapping[str, Metric] = {
+    "pool.app_used": Metric("Pool in use, app", "count", "connections that the application has checked out"),
+    "pool.app_capacity": Metric("Pool capacity, app", "count", "connections its pool may open"),
+    "pool.app_usage": Metric("Pool usage, app", "ratio", "checked out / capacity", 1.0, 0.8, headline=True),
+    "app.error_rate": Metric(
+        "Error rate, traffic", "ratio", "answers of 5xx / answers since the scrape before", 1.0, 0.1, headline=True
+    ),
+    "app.p95": Metric(
+        "Traffic p95", "ms", "95% of the answers since the scrape before were faster", 1000.0, 500.0, headline=True
+    ),
+}
+KEYS: Mapping[str, str] = {
+    "url": "the page; needed",
+    "interval": 'between two scrapes; "5s"',
+    "timeout": 'of one scrape; "4s"',
+    "workers": "processes behind the URL, where known",
+    "names": "what the application calls its numbers: size, checked_out, checked_in, overflow, max_overflow, "
+    "requests, duration",
+}
 MAX_BYTES = 8 * 1024 * 1024
 _STATUS_LABELS = ("status", "status_code", "code", "http_status")
 _WORKER_LABELS = ("pid", "worker", "worker_id", "instance")
@@ -45,13 +66,7 @@ class PoolSource:
     """
 
     name: str = "pool"
-    metrics: tuple[str, ...] = (
-        "pool.app_used",
-        "pool.app_capacity",
-        "pool.app_usage",
-        "app.error_rate",
-        "app.p95",
-    )
+    metrics = METRICS
 
     def __init__(
         self,
@@ -189,3 +204,20 @@ _STARTED = "process_start_time_seconds"
 
 def _status(labels: dict[str, str]) -> str:
     return next((labels[name] for name in _STATUS_LABELS if name in labels), "")
+
+
+def build(table: Table) -> Source:
+    """The source of `[metrics.pool]`."""
+    names = table.table("names")
+    given = {field.name: names.take(field.name) for field in fields(Names)}
+    for name, value in given.items():
+        if value is not None and (not isinstance(value, str) or not value):
+            raise names.wrong(name, "must be the name of a metric")
+    names.done()
+    return PoolSource(
+        table.url("http", "https"),
+        interval=table.seconds("interval", 5.0),
+        timeout=table.seconds("timeout", 4.0),
+        workers=table.whole("workers", None),
+        names=Names(**{name: value for name, value in given.items() if value is not None}),
+    )

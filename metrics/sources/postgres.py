@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+from collections.abc import Mapping
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import Any
@@ -17,7 +18,21 @@ import psycopg2
 import psycopg2.extensions
 
 from metrics.samples import Measurement, divide, utc_now
-from metrics.sources import SourceError
+from metrics.sources import Metric, Source, SourceError
+from metrics.tables import Table
+
+METRICS: Mapping[str, Metric] = {
+    "pg.connections": Metric("Connections", "count", "sessions counted against the tightest limit"),
+    "pg.usable": Metric("Connections allowed", "count", "the tightest limit of server, role and database"),
+    "pg.usage": Metric("Connections, server", "ratio", "connections / allowed", 1.0, 0.8, headline=True),
+    "pg.idle_in_transaction": Metric("Idle in transaction", "count", "sessions", 10.0, headline=True),
+    "pg.blocked": Metric("Sessions blocked", "count", "sessions that wait for a lock", 10.0, 1.0, headline=True),
+}
+KEYS: Mapping[str, str] = {
+    "url": "the database; needed",
+    "interval": 'between two looks; "5s"',
+    "timeout": 'of one look; "4s"',
+}
 
 APPLICATION_NAME = "tminus-metrics"
 _NO_LIMIT = -1
@@ -85,13 +100,7 @@ class PostgresSource:
     """
 
     name: str = "postgres"
-    metrics: tuple[str, ...] = (
-        "pg.connections",
-        "pg.usable",
-        "pg.usage",
-        "pg.idle_in_transaction",
-        "pg.blocked",
-    )
+    metrics = METRICS
 
     def __init__(self, url: str, *, interval: float = 5.0, timeout: float = 4.0) -> None:
         if interval <= 0 or timeout <= 0:
@@ -182,4 +191,13 @@ def _measurements(seen: Seen) -> tuple[Measurement, ...]:
         Measurement("pg.usage", divide(used, usable), 1, "ratio", at, detail),
         Measurement("pg.idle_in_transaction", idle, 1, "count", at, detail),
         Measurement("pg.blocked", seen.blocked, 1, "count", at, detail),
+    )
+
+
+def build(table: Table) -> Source:
+    """The source of `[metrics.postgres]`."""
+    return PostgresSource(
+        table.url("postgresql", "postgres"),
+        interval=table.seconds("interval", 5.0),
+        timeout=table.seconds("timeout", 4.0),
     )

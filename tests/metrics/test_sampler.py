@@ -8,7 +8,7 @@ import pytest
 
 from metrics.sampler import Sampler
 from metrics.samples import Measurement, utc_now
-from metrics.sources import SourceError
+from metrics.sources import Metric, SourceError
 from metrics.sources.host import HostSource
 
 
@@ -16,7 +16,8 @@ class Fake:
     """A source that gives VALUES one by one, raises those that are exceptions, and waits where told to."""
 
     def __init__(self, name: str, *values: float | Exception | None, interval: float = 0.01) -> None:
-        self.name, self.interval, self.metrics = name, interval, (f"{name}.m",)
+        self.name, self.interval = name, interval
+        self.metrics = {f"{name}.m": Metric(name, "ratio", "a test")}
         self.values = list(values)
         self.stuck = asyncio.Event()
         self.stopped = False
@@ -33,7 +34,7 @@ class Fake:
         value = self.values.pop(0)
         if isinstance(value, Exception):
             raise value
-        return (Measurement(self.metrics[0], value, 7, "ratio", utc_now()),)
+        return (Measurement(f"{self.name}.m", value, 7, "ratio", utc_now()),)
 
 
 async def test_a_source_that_hangs_does_not_delay_another() -> None:

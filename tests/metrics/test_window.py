@@ -8,7 +8,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from metrics.window import HIGHEST_US, Window, clamp_us
+from metrics.latency import HIGHEST_US, clamp_us
+from metrics.window import Window
 
 
 def test_percentiles_are_nearest_rank_over_all_buckets() -> None:
@@ -16,11 +17,11 @@ def test_percentiles_are_nearest_rank_over_all_buckets() -> None:
     for n in range(1, 101):
         window.add(n % 50, seconds=n / 1000)
     summary = window.summary(49)
-    assert summary.samples == 100
-    assert summary.percentile(50) == pytest.approx(0.050, rel=1e-2)
-    assert summary.percentile(95) == pytest.approx(0.095, rel=1e-2)
-    assert summary.percentile(99) == pytest.approx(0.099, rel=1e-2)
-    assert summary.percentile(100) == pytest.approx(0.1, rel=1e-2)
+    assert summary.latency.samples == 100
+    assert summary.latency.percentile(50) == pytest.approx(0.050, rel=1e-2)
+    assert summary.latency.percentile(95) == pytest.approx(0.095, rel=1e-2)
+    assert summary.latency.percentile(99) == pytest.approx(0.099, rel=1e-2)
+    assert summary.latency.percentile(100) == pytest.approx(0.1, rel=1e-2)
 
 
 @given(st.lists(st.floats(0.0001, 500), min_size=100, max_size=200), st.sampled_from([50, 95, 99]))
@@ -29,7 +30,7 @@ def test_a_percentile_is_a_value_that_was_seen(values: list[float], percentile: 
     for n, value in enumerate(values):
         window.add(n % 10, seconds=value)
     exact = sorted(values)[math.ceil(percentile * len(values) / 100) - 1]
-    assert window.summary(9).percentile(percentile) == pytest.approx(exact, rel=1e-2, abs=2e-6)
+    assert window.summary(9).latency.percentile(percentile) == pytest.approx(exact, rel=1e-2, abs=2e-6)
 
 
 @pytest.mark.parametrize(("percentile", "least"), [(95, 20), (99, 100), (50, 1)])
@@ -37,17 +38,17 @@ def test_too_few_samples_give_no_percentile(percentile: int, least: int) -> None
     window = Window(10)
     for _ in range(least - 1):
         window.add(1, seconds=0.01)
-    assert window.summary(1).percentile(percentile) is None
-    assert window.summary(1).text(percentile) == f"n too small ({least - 1} of {least})"
+    assert window.summary(1).latency.percentile(percentile) is None
+    assert window.summary(1).latency.text(percentile) == f"n too small ({least - 1} of {least})"
     window.add(1, seconds=0.01)
-    assert window.summary(1).percentile(percentile) is not None
+    assert window.summary(1).latency.percentile(percentile) is not None
 
 
 def test_values_out_of_range_are_kept_at_the_edge_not_dropped() -> None:
     window = Window(10)
     for value in (-1.0, 0.0, 1e9, math.inf):
         window.add(0, seconds=value)
-    assert window.summary(0).samples == 4
+    assert window.summary(0).latency.samples == 4
     assert clamp_us(math.inf) == HIGHEST_US
     with pytest.raises(ValueError):
         clamp_us(math.nan)

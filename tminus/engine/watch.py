@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Mapping
 from contextlib import AsyncExitStack
 from types import TracebackType
 from typing import Any, Self
@@ -12,7 +11,7 @@ from metrics.config import ConfigError, build_sources
 from metrics.gate_model import Op, parse_condition
 from metrics.sampler import Sampler
 from metrics.samples import Measurement, utc_now
-from metrics.sources import Source
+from metrics.sources import Metric, Source
 from state.clean import clean, shorten
 from state.definition import Checklist
 from state.events import Actor, Event, utc_text
@@ -22,22 +21,6 @@ from tminus.engine import acts
 from tminus.engine.gatekeeping import Gatekeeper
 from tminus.engine.session import Session
 from tminus.engine.summaries import Tally, summary, tallied
-
-# label, full scale of the sparkline, and the limit drawn in when no gate of the checklist names one
-_SHOWN: Mapping[str, tuple[str, float | None, float | None]] = {
-    "pool.app_usage": ("Pool usage, app", 1.0, 0.8),
-    "pg.usage": ("Connections, server", 1.0, 0.8),
-    "http.p50": ("Response p50", 1000.0, None),
-    "http.p95": ("Response p95", 1000.0, 500.0),
-    "http.p99": ("Response p99", 1000.0, None),
-    "http.error_rate": ("Error rate, prober", 1.0, 0.1),
-    "app.error_rate": ("Error rate, traffic", 1.0, 0.1),
-    "app.p95": ("Traffic p95", 1000.0, 500.0),
-    "pg.blocked": ("Sessions blocked", 10.0, 1.0),
-    "pg.idle_in_transaction": ("Idle in transaction", 10.0, None),
-    "host.cpu": ("CPU of this host", 1.0, None),
-    "host.memory": ("Memory of this host", 1.0, None),
-}
 
 
 class Watch:
@@ -52,6 +35,7 @@ class Watch:
         self._keeper = Gatekeeper(session, actor)
         self._limits = _limits(session.checklist)
         self._sources, self._missing = _sources(session.checklist, targets)
+        self._faces = {name: face for source in self._sources for name, face in source.metrics.items()}
         self._sampler = Sampler(self._sources, self._measured)
         self._stack = AsyncExitStack()
         self._tasks: list[asyncio.Task[None]] = []
@@ -74,11 +58,13 @@ class Watch:
         await self._stack.aclose()
 
     def _measured(self, measured: tuple[Measurement, ...]) -> None:
-        self._session.show_metrics(
-            {one.metric: self._view(one) for one in measured if one.metric in _SHOWN or one.metric in self._limits}
-        )
-        self._tallies = tallied(self._tallies, (one for one in measured if one.metric in _SHOWN))
+        self._session.show_metrics({one.metric: self._view(one) for one in measured if self._shown(one.metric)})
+        self._tallies = tallied(self._tallies, (one for one in measured if self._shown(one.metric)))
         self._keeper.feed(measured)
+
+    def _shown(self, metric: str) -> bool:
+        face = self._faces.get(metric)
+        return metric in self._limits or (face is not None and face.headline)
 
     def _heard(self, event: Event) -> None:
         """A pause point was passed: what the metrics were until then goes into the record."""
@@ -95,7 +81,8 @@ class Watch:
             self._keeper.feed(())
 
     def _view(self, one: Measurement) -> MetricView:
-        label, scale, limit = _SHOWN.get(one.metric, (one.metric, None, None))
+        face = self._faces.get(one.metric, Metric(one.metric, one.unit, ""))
+        label, scale, limit = face.label, face.scale, face.limit
         op: Op = ">"
         if one.metric in self._limits:
             op, limit = self._limits[one.metric]
