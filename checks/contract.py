@@ -9,12 +9,15 @@ import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Literal, TypeVar
+from typing import TYPE_CHECKING, Any, Literal, TypeVar
 
 from checks.params import Param, Seconds, parameters_of
 from checks.processes import Completed, Kept, shown_argv, supervise
 from state.durations import format_duration, parse_duration
 from state.verdicts import Outcome, Verdict
+
+if TYPE_CHECKING:
+    from metrics.live import Live
 
 Effect = Literal["read", "change"]
 Danger = Literal["safe", "reversible", "one-way"]
@@ -53,7 +56,8 @@ class Context:
     `project` is the folder of the checklist, `artefacts` the folder for files this run brings forth. `answer` is
     what the person typed, for an item that asks. `evidence` holds the outcomes of earlier items by their ids,
     `transfer` what the checklist says of the data that is moved: its table of that name, as plain data.
-    `deadline` is on the monotonic clock, in seconds.
+    `live` is what the metric sources of the run say; None outside of a run. `deadline` is on the monotonic clock, in
+    seconds.
     """
 
     item: str
@@ -62,6 +66,7 @@ class Context:
     answer: str | None = None
     evidence: Mapping[str, Outcome] = field(default_factory=dict)
     transfer: Mapping[str, Any] = field(default_factory=dict)
+    live: Live | None = None
     cancelled: threading.Event = field(default_factory=threading.Event)
     deadline: float | None = None
     on_log: Callable[[str], None] = lambda line: None

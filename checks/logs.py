@@ -10,6 +10,7 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 from checks.contract import Context, Seconds, check
+from checks.since import moment_of
 from state.clean import clean
 from state.durations import format_duration
 from state.verdicts import Outcome
@@ -169,15 +170,7 @@ def _after(ctx: Context, last: Seconds | None, since: str | None) -> datetime | 
         return datetime.now(UTC) - timedelta(seconds=last)
     if since is None:
         return None
-    if since in ctx.evidence:
-        return ctx.evidence[since].observed_at
-    try:
-        moment = datetime.fromisoformat(since)
-    except ValueError:
-        return Outcome.unknown(f"item {since!r} has not run, so there is no moment", hint=f"run {since!r} first")
-    if moment.tzinfo is None:
-        return Outcome.error(f"{since} has no time zone", hint="write it as 2026-11-22T20:00:00Z")
-    return moment.astimezone(UTC)
+    return moment_of(ctx, since)
 
 
 def _read(path: Path, after: datetime | None, tally: Tally, allow: Sequence[re.Pattern[str]], ctx: Context) -> bool:

@@ -31,6 +31,7 @@ BUILT_IN: Mapping[str, tuple[str, ...]] = {
     "checks.http": ("http.health",),
     "checks.journey": ("http.journey",),
     "checks.logs": ("logs.clean",),
+    "checks.metrics": ("metrics.preflight", "metrics.baseline", "metrics.within"),
     "checks.items": ("items.passed",),
 }
 _MODULE = {name: module for module, names in BUILT_IN.items() for name in names}

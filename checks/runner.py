@@ -16,7 +16,7 @@ import traceback
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import msgspec
 
@@ -33,6 +33,9 @@ from state.redact import Redactor
 from state.schema import did_you_mean
 from state.targets import MissingTarget, Targets
 from state.verdicts import Outcome
+
+if TYPE_CHECKING:
+    from metrics.live import Live
 
 GRACE = 3.0  # seconds a check has to clean up after its deadline or a cancellation; then it is left behind
 PLAN_TIMEOUT = 10.0
@@ -58,6 +61,7 @@ class Call:
     answer: str | None = None
     evidence: Mapping[str, Outcome] = field(default_factory=dict)
     transfer: Mapping[str, Any] = field(default_factory=dict)
+    live: Live | None = None
     on_log: Callable[[str], None] = lambda line: None
     on_progress: Callable[[Progress], None] = lambda progress: None
     cancel: asyncio.Event | None = None
@@ -103,6 +107,7 @@ async def run_check(registry: Registry, call: Call) -> Outcome:
         answer=call.answer,
         evidence=call.evidence,
         transfer=call.transfer,
+        live=call.live,
         cancelled=cancelled,
         deadline=time.monotonic() + timeout,
         on_log=lambda line: lines(str(line)),

@@ -1,65 +1,44 @@
-"""Runs sources, each in a task of its own at its own pace, and keeps the latest points of every metric."""
+"""Runs sources, each in a task of its own at its own pace, and keeps what they say in a `Live`."""
 
 from __future__ import annotations
 
 import asyncio
 import logging
-from collections import deque
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
-from types import TracebackType
+from collections.abc import Callable, Mapping, Sequence
+from types import MappingProxyType, TracebackType
 from typing import Self
 
-from metrics.gate_model import Op
+from metrics.live import Live
 from metrics.samples import Measurement, clock, utc_now
 from metrics.sources import Source, SourceError
-from metrics.views import MetricView, status_of, text_of
 
-POINTS = 300
-STALE_INTERVALS = 3
+DEADLINE = 10.0
 _log = logging.getLogger(__name__)
 
 OnMeasurements = Callable[[tuple[Measurement, ...]], None]
 
 
-@dataclass(slots=True)
-class _Track:
-    """The points of one metric, one a look; AT is of the newest look that had a value or said why not."""
-
-    source: str
-    stale_after: float
-    points: deque[float | None]
-    newest: Measurement | None = None
-    at: float | None = None
-
-
-@dataclass(slots=True)
 class Sampler:
     """`async with Sampler(sources, on_measurements)`: measurements are handed to the callback on the event
     loop, a tuple for each look. A source that raises or takes longer than DEADLINE seconds gives error
     measurements of its metrics and is asked again at its next turn; turns that passed meanwhile are left out.
     """
 
-    sources: Sequence[Source]
-    on_measurements: OnMeasurements
-    points: int = POINTS
-    deadline: float = 10.0
-    now: Callable[[], float] = clock
-    _tracks: dict[str, _Track] = field(default_factory=dict)
-    _tasks: list[asyncio.Task[None]] = field(default_factory=list)
-
-    def __post_init__(self) -> None:
-        for source in self.sources:
-            for metric in source.metrics:
-                if metric in self._tracks:
-                    raise ValueError(f"two sources report {metric}")
-                self._tracks[metric] = self._track(source)
-
-    def _track(self, source: Source) -> _Track:
-        return _Track(source.name, STALE_INTERVALS * source.interval, deque(maxlen=self.points))
+    def __init__(
+        self,
+        sources: Sequence[Source],
+        on_measurements: OnMeasurements,
+        *,
+        deadline: float = DEADLINE,
+        now: Callable[[], float] = clock,
+        absent: Mapping[str, str] = MappingProxyType({}),
+    ) -> None:
+        self.live = Live(sources, now, absent)
+        self._sources, self._on_measurements, self._deadline = sources, on_measurements, deadline
+        self._tasks: list[asyncio.Task[None]] = []
 
     async def __aenter__(self) -> Self:
-        self._tasks = [asyncio.create_task(self._run(s), name=f"metrics-{s.name}") for s in self.sources]
+        self._tasks = [asyncio.create_task(self._run(s), name=f"metrics-{s.name}") for s in self._sources]
         return self
 
     async def __aexit__(
@@ -74,15 +53,16 @@ class Sampler:
         started, turn = False, clock()
         try:
             while True:
+                began = clock()
                 try:
-                    async with asyncio.timeout(self.deadline):
+                    async with asyncio.timeout(self._deadline):
                         if not started:
                             await source.start()
                             started = True
                         measured = await source.sample()
                 except Exception as error:  # whatever a source does, the others and its next turn go on
                     measured = _errors(source, error)
-                self._publish(source, measured)
+                self._publish(source, measured, clock() - began)
                 missed = max((clock() - turn) // source.interval, 0)
                 turn += (missed + 1) * source.interval
                 await asyncio.sleep(max(turn - clock(), 0))
@@ -92,56 +72,12 @@ class Sampler:
             except Exception as error:
                 _log.warning("source %s did not stop cleanly: %s", source.name, type(error).__name__)
 
-    def _publish(self, source: Source, measured: tuple[Measurement, ...]) -> None:
-        at = self.now()
-        for measurement in measured:
-            track = self._tracks.setdefault(measurement.metric, self._track(source))
-            track.points.append(measurement.value)
-            track.newest, track.at = measurement, at
+    def _publish(self, source: Source, measured: tuple[Measurement, ...], took: float) -> None:
+        self.live.take(source, measured, took)
         try:
-            self.on_measurements(measured)
+            self._on_measurements(measured)
         except Exception as error:  # the listener's fault must not end the looking
             _log.error("a listener of measurements failed: %s", type(error).__name__)
-
-    @property
-    def metrics(self) -> tuple[str, ...]:
-        """Every metric that a source promises or has reported."""
-        return tuple(self._tracks)
-
-    def series(self, metric: str) -> tuple[float | None, ...]:
-        """The last points of METRIC, oldest first, one a look; None where there was no data.
-
-        Raises KeyError when nobody reports METRIC."""
-        return tuple(self._tracks[metric].points)
-
-    def view(
-        self,
-        metric: str,
-        *,
-        label: str = "",
-        op: Op = ">",
-        threshold: float | None = None,
-        scale_max: float | None = None,
-    ) -> MetricView:
-        """METRIC as a widget draws it, against THRESHOLD. One that nobody reports is unknown."""
-        track = self._tracks.get(metric) or _Track("", 0.0, deque())
-        newest = track.newest
-        age = None if track.at is None else self.now() - track.at
-        value = newest.value if newest else None
-        return MetricView(
-            metric=metric,
-            label=label or metric,
-            unit=newest.unit if newest else "",
-            value=value,
-            text=text_of(newest),
-            source=track.source,
-            age_s=age,
-            samples=newest.volume if newest else 0,
-            series=tuple(track.points),
-            threshold=threshold,
-            scale_max=scale_max,
-            status=status_of(value, age, track.stale_after, op, threshold),
-        )
 
 
 def _errors(source: Source, error: Exception) -> tuple[Measurement, ...]:

@@ -14,8 +14,8 @@ WARN_AT = 0.8  # of the threshold
 
 @dataclass(frozen=True, slots=True)
 class MetricView:
-    """One metric as drawn. VALUE and SERIES in UNIT, oldest first, None where there was no data; AGE_S None
-    before the first look; SAMPLES the events behind the value."""
+    """One metric as drawn. VALUE in UNIT, None where there was no data; AGE_S None before the first look;
+    SAMPLES the events behind the value."""
 
     metric: str
     label: str
@@ -25,7 +25,6 @@ class MetricView:
     source: str
     age_s: float | None
     samples: int
-    series: tuple[float | None, ...]
     threshold: float | None
     scale_max: float | None
     status: Status
@@ -58,11 +57,20 @@ def text_of(measurement: Measurement | None) -> str:
     value, unit = measurement.value, measurement.unit
     if value is None:
         return str(measurement.detail.get("text") or measurement.detail.get("why") or "no data")
+    return value_text(value, unit)
+
+
+def value_text(value: float | None, unit: str) -> str:
+    """VALUE in UNIT as a person reads it; `?` when there is none."""
+    if value is None:
+        return "?"
     match unit:
         case "ratio":
-            return f"{value * 100:.1f}%"
+            return f"{value * 100:.1f}%" if value == 0 or value >= 0.001 else f"{value * 100:.2g}%"
         case "ms":
-            return f"{value:,.0f}ms"
+            return f"{value:,.0f}ms" if value >= 10 or value == 0 else f"{value:.2g}ms"
+        case "s":
+            return f"{value:,.0f}s" if value >= 10 or value == 0 else f"{value:.2g}s"
         case "1/s":
             return f"{value:.2g}/s" if value < 10 else f"{value:,.0f}/s"
         case "bytes":

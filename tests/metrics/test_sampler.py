@@ -10,6 +10,7 @@ from metrics.sampler import Sampler
 from metrics.samples import Measurement, utc_now
 from metrics.sources import Metric, SourceError
 from metrics.sources.host import HostSource
+from metrics.sources.renamed import Renamed
 
 
 class Fake:
@@ -41,8 +42,8 @@ async def test_a_source_that_hangs_does_not_delay_another() -> None:
     hung, lively = Fake("hung"), Fake("lively", *[0.1] * 20)
     async with asyncio.timeout(5), Sampler([hung, lively], lambda _: None) as sampler:
         await lively.stuck.wait()
-        assert len(sampler.series("lively.m")) == 20
-        assert sampler.view("hung.m").status == "unknown"
+        assert sampler.live.summary("lively.m", 60).looks == 20
+        assert sampler.live.view("hung.m").status == "unknown"
     assert hung.stopped and lively.stopped
 
 
@@ -55,8 +56,10 @@ async def test_a_source_that_takes_too_long_is_an_error_and_asked_again() -> Non
         if len(seen) >= 2:
             arrived.set()
 
-    async with asyncio.timeout(5), Sampler([Fake("slow")], take, deadline=0.05):
+    async with asyncio.timeout(5), Sampler([Fake("slow")], take, deadline=0.05) as sampler:
         await arrived.wait()
+        (health,) = sampler.live.health
+        assert health.failures >= 2 and health.value_at is None
     assert [(m.value, m.error) for m in seen[:2]] == [(None, "no answer in time")] * 2
 
 
@@ -65,7 +68,8 @@ async def test_a_source_that_raises_gives_errors_without_its_secrets_and_goes_on
     seen: list[Measurement] = []
     async with asyncio.timeout(5), Sampler([source], seen.extend) as sampler:
         await source.stuck.wait()
-        assert sampler.series("s.m") == (0.1, None, None, 0.2)
+        found = sampler.live.summary("s.m", 60)
+        assert (found.looks, found.seen, found.low, found.high, found.last) == (4, 2, 0.1, 0.2, 0.2)
     assert [m.error for m in seen] == ["", "RuntimeError", "no route", ""]
 
 
@@ -77,35 +81,44 @@ async def test_a_listener_that_fails_does_not_end_the_looking() -> None:
 
     async with asyncio.timeout(5), Sampler([source], broken) as sampler:
         await source.stuck.wait()
-        assert sampler.series("s.m") == (0.1, 0.2)
+        assert sampler.live.summary("s.m", 60).seen == 2
 
 
 async def test_a_view_says_value_source_age_count_and_status() -> None:
     now = 100.0
     source = Fake("s", 0.05, 0.09, interval=0.02)
-    async with asyncio.timeout(5), Sampler([source], lambda _: None, points=1, now=lambda: now) as sampler:
+    async with asyncio.timeout(5), Sampler([source], lambda _: None, now=lambda: now) as sampler:
         await source.stuck.wait()
-        view = sampler.view("s.m", label="usage", threshold=0.1)
-        assert (view.text, view.source, view.age_s, view.samples) == ("9.0%", "s", 0.0, 7)
-        assert (view.status, view.series) == ("warn", (0.09,))
-        assert sampler.view("s.m", threshold=0.08).status == "bad"
-        assert sampler.view("s.m", threshold=0.5).status == "ok"
+        view = sampler.live.view("s.m", threshold=0.1)
+        assert (view.label, view.text, view.source, view.age_s, view.samples) == ("s", "9.0%", "s", 0.0, 7)
+        assert view.status == "warn"
+        assert sampler.live.view("s.m", threshold=0.08).status == "bad"
+        assert sampler.live.view("s.m", threshold=0.5).status == "ok"
         now = 100.07
-        assert sampler.view("s.m", threshold=0.5).status == "stale"
-        assert sampler.view("nobody.m").status == "unknown"
+        assert sampler.live.view("s.m", threshold=0.5).status == "stale"
+        assert sampler.live.view("nobody.m").status == "unknown"
 
 
 async def test_an_error_is_unknown_and_says_why() -> None:
     source = Fake("s", 0.1, SourceError("no route"))
     async with asyncio.timeout(5), Sampler([source], lambda _: None, now=lambda: 1.0) as sampler:
         await source.stuck.wait()
-        view = sampler.view("s.m", threshold=0.5)
+        view = sampler.live.view("s.m", threshold=0.5)
+        (health,) = sampler.live.health
     assert (view.value, view.status, view.text) == (None, "unknown", "could not look: no route")
+    assert (health.looks, health.failures, health.error, health.value_at) == (2, 1, "no route", 1.0)
 
 
 async def test_two_sources_of_one_metric_are_refused() -> None:
     with pytest.raises(ValueError, match=r"a\.m"):
         Sampler([Fake("a"), Fake("a")], lambda _: None)
+
+
+async def test_a_second_source_of_a_kind_reports_under_its_own_name() -> None:
+    source = Renamed(Fake("s", 0.1), "worker")
+    (one,) = await source.sample()
+    assert one.metric == "worker.m" and list(source.metrics) == ["worker.m"]
+    assert source.metrics["worker.m"].label == "s (worker)"
 
 
 async def test_the_host_has_a_processor_and_memory() -> None:

@@ -3,13 +3,18 @@
 from __future__ import annotations
 
 import math
+import pickle
+from datetime import UTC, datetime
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from metrics.latency import HIGHEST_US, clamp_us
-from metrics.window import Window
+from metrics.latency import HIGHEST_US, Latency, clamp_us
+from metrics.samples import Measurement
+from metrics.window import Series, Window
+
+AT = datetime(2026, 11, 22, tzinfo=UTC)
 
 
 def test_percentiles_are_nearest_rank_over_all_buckets() -> None:
@@ -73,3 +78,71 @@ def test_an_empty_window_has_no_error_rate() -> None:
 def test_a_window_shorter_than_its_buckets_is_refused(over: float, width: float) -> None:
     with pytest.raises(ValueError):
         Window(over, width)
+
+
+def ratio(bad: float, volume: int) -> Measurement:
+    return Measurement("m", bad / volume, volume, "ratio", AT, bad=bad)
+
+
+def test_a_series_adds_up_the_same_at_every_resolution() -> None:
+    series = Series(1.0)
+    for second in range(7200):
+        series.look(second, ratio(2.0 if second % 2 else 0.0, 10))
+    for over in (60, 600, 7200, 86_400):
+        found = series.summary(7199, over)
+        assert found.error_rate == pytest.approx(0.1, rel=0.1)
+        assert (found.low, found.high) == (0.0, 0.2)
+        assert found.seen == found.looks == min(found.total // 10, 7200)
+    assert series.summary(7199, 7200).covered == pytest.approx(7200, abs=15)
+
+
+def test_looks_without_a_value_cover_nothing() -> None:
+    series = Series(5.0)
+    series.look(5, Measurement("m", 1.0, 1, "count", AT))
+    for second in (10, 15, 20):
+        series.look(second, Measurement("m", None, 0, "count", AT, error="no route"))
+    found = series.summary(20, 60)
+    assert (found.looks, found.seen, found.covered, found.last) == (4, 1, 5.0, 1.0)
+
+
+def test_percentiles_of_a_day_come_from_merged_histograms() -> None:
+    series = Series(60.0)
+    for minute in range(24 * 60):
+        part = Latency()
+        part.add(0.1, 99)
+        part.add(5.0 if minute % 2 else 0.2)
+        series.look(minute * 60, Measurement("m", None, 0, "ms", AT))
+        series.look(minute * 60 + 1, Measurement("m", 1.0, 100, "ms", AT, latency=part.encoded()))
+    found = series.summary(24 * 3600 - 1, 86_400).latency
+    assert found.samples == 24 * 60 * 100
+    assert found.percentile(99) == pytest.approx(0.1, rel=0.01)
+    assert found.percentile(99.5) == pytest.approx(0.2, rel=0.01)
+    assert found.percentile(100) == pytest.approx(5.0, rel=0.01)
+
+
+def test_a_week_of_seconds_is_bounded() -> None:
+    series = Series(1.0)
+    sizes = []
+    for day in range(9):
+        for at in range(day * 86_400, (day + 1) * 86_400, 60):
+            series.look(at, ratio(1.0, 10))
+        sizes.append(len(pickle.dumps(series)))
+    assert sizes[-1] <= sizes[0] * 1.01 and sizes[-1] < 400_000
+
+
+def test_a_look_from_before_the_newest_counts_nowhere() -> None:
+    series = Series(1.0)
+    series.look(10, ratio(0.0, 10))
+    series.look(9, ratio(10.0, 10))
+    assert series.summary(10, 60).error_rate == 0.0
+
+
+@given(st.lists(st.tuples(st.floats(0, 30), st.one_of(st.none(), st.floats(-1e6, 1e6))), max_size=60))
+def test_a_window_covers_no_more_time_than_has_passed(looks: list[tuple[float, float | None]]) -> None:
+    series, at = Series(5.0), 100.0
+    for after, value in looks:
+        at += after
+        series.look(at, Measurement("m", value, 1, "count", AT))
+    found = series.summary(at, 600)
+    assert 0 <= found.covered <= at - 100 + 5 + 1e-3
+    assert found.seen == sum(value is not None for _, value in looks)

@@ -94,7 +94,8 @@ async def _fly(loaded: Loaded, registry: Registry, record: RecordFile, place: Pl
     opening = opening_events(loaded, record, actor, t0)
     session = Session(loaded.checklist, record, redact, registry.effect_of)
     artefacts = record.path.with_suffix(".files").resolve()
-    checking = Checking(session, registry, targets, redact, project, artefacts)
+    watch = Watch(session, actor, targets)
+    checking = Checking(session, registry, targets, redact, project, artefacts, watch.live)
     ended = asyncio.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         asyncio.get_running_loop().add_signal_handler(number, ended.set)
@@ -102,7 +103,7 @@ async def _fly(loaded: Loaded, registry: Registry, record: RecordFile, place: Pl
     try:
         for event in opening:
             await session.act(lambda _run, _now, event=event: event)  # type: ignore[misc]
-        async with Watch(session, actor, targets):
+        async with watch:
             server = Server(session, Answers(session, checking, ended.set))
             listening = await server.listen(place.socket)
             keeper = asyncio.create_task(session.keep())

@@ -17,6 +17,7 @@ import msgspec
 from checks import contract
 from checks.registry import Registry
 from checks.runner import Call, plan_check, run_check
+from metrics.live import Live
 from state.definition import Item
 from state.events import Actor, Event
 from state.redact import Redactor
@@ -40,7 +41,14 @@ class Checking:
     """Starts checks, one at a time an item, and sees to it that each ends in the record."""
 
     def __init__(
-        self, session: Session, registry: Registry, targets: Targets, redact: Redactor, project: Path, artefacts: Path
+        self,
+        session: Session,
+        registry: Registry,
+        targets: Targets,
+        redact: Redactor,
+        project: Path,
+        artefacts: Path,
+        live: Live,
     ) -> None:
         self._session = session
         self._registry = registry
@@ -48,6 +56,7 @@ class Checking:
         self._redact = redact
         self._project = project
         self._artefacts = artefacts
+        self._live = live
         self._tasks: dict[str, asyncio.Task[None]] = {}
         self._cancels: dict[str, asyncio.Event] = {}
 
@@ -168,6 +177,7 @@ class Checking:
             answer=answer,
             evidence=evidence(self._session.checklist, self._session.run, now),
             transfer=msgspec.to_builtins(self._session.checklist.transfer),
+            live=self._live,
         )
 
 

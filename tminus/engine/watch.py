@@ -9,9 +9,10 @@ from typing import Any, Self
 
 from metrics.config import ConfigError, build_sources
 from metrics.gate_model import Op, parse_condition
+from metrics.live import Live
 from metrics.sampler import Sampler
 from metrics.samples import Measurement, utc_now
-from metrics.sources import Metric, Source
+from metrics.sources import Source
 from state.clean import clean, shorten
 from state.definition import Checklist
 from state.events import Actor, Event, utc_text
@@ -35,13 +36,18 @@ class Watch:
         self._keeper = Gatekeeper(session, actor)
         self._limits = _limits(session.checklist)
         self._sources, self._missing = _sources(session.checklist, targets)
-        self._faces = {name: face for source in self._sources for name, face in source.metrics.items()}
-        self._sampler = Sampler(self._sources, self._measured)
+        absent = {view.source: view.error for view in self._missing.values()}
+        self._sampler = Sampler(self._sources, self._measured, absent=absent)
         self._stack = AsyncExitStack()
         self._tasks: list[asyncio.Task[None]] = []
         self._tallies: dict[str, Tally] = {}
         self._since = utc_text(utc_now())
         session.after_event(self._heard)
+
+    @property
+    def live(self) -> Live:
+        """What the sources have said, for the checks."""
+        return self._sampler.live
 
     async def __aenter__(self) -> Self:
         self._session.show_metrics(self._missing)
@@ -63,7 +69,7 @@ class Watch:
         self._keeper.feed(measured)
 
     def _shown(self, metric: str) -> bool:
-        face = self._faces.get(metric)
+        face = self.live.metrics.get(metric)
         return metric in self._limits or (face is not None and face.headline)
 
     def _heard(self, event: Event) -> None:
@@ -81,23 +87,22 @@ class Watch:
             self._keeper.feed(())
 
     def _view(self, one: Measurement) -> MetricView:
-        face = self._faces.get(one.metric, Metric(one.metric, one.unit, ""))
-        label, scale, limit = face.label, face.scale, face.limit
         op: Op = ">"
+        limit: float | None = None
         if one.metric in self._limits:
             op, limit = self._limits[one.metric]
-        shown = self._sampler.view(one.metric, label=label, op=op, threshold=limit, scale_max=scale)
+        shown = self.live.view(one.metric, op=op, threshold=limit)
         return MetricView(
             metric=one.metric,
-            label=label,
+            label=shown.label,
             unit=shown.unit,
             value=shown.value,
             text=shorten(clean(shown.text), 60),
             source=shown.source,
             observed_at=one.at.isoformat(timespec="milliseconds"),
             samples=shown.samples,
-            threshold=limit,
-            scale_max=scale,
+            threshold=shown.threshold,
+            scale_max=shown.scale_max,
             status=shown.status,
             error=shorten(clean(one.error), 120),
         )
