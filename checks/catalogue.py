@@ -41,6 +41,9 @@ EXAMPLES = {
     "http.health": '{ url = "${base_url}/healthz", expect = { status = "ok", database = "postgresql" } }',
     "http.journey": '{ base_url = "${base_url}", name = "password-reset", outbox = "outbox" }',
     "logs.clean": '{ files = ["logs/error.log"], since = "deploy", allow = ["favicon"] }',
+    "metrics.preflight": '{ sources = ["http", "postgres"], metrics = ["http.p95"] }',
+    "metrics.baseline": '{ metrics = ["http.error_rate", "http.p95"], over = "15m" }',
+    "metrics.within": '{ metric = "http.error_rate", holds = "< 1%", over = "15m", since = "push" }',
     "items.passed": '{ items = ["register", "login", "post"] }',
 }
 
