@@ -102,10 +102,11 @@ class Live:
                 track.newest, track.at = one, at
 
     def recall(self, one: Measurement, ago: float) -> None:
-        """A look of AGO seconds ago, from an earlier process: it fills the windows and is not the newest look."""
+        """A look of AGO seconds ago, from the process before this one, oldest first: it fills the windows behind what
+        is looked at meanwhile. Nothing happens for a metric nobody reports."""
         with self._lock:
             if one.metric in self._tracks:
-                self._tracks[one.metric].series.look(self._now() - ago, one)
+                self._tracks[one.metric].series.recall(self._now() - ago, one)
 
     @property
     def health(self) -> tuple[Health, ...]:

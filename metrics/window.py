@@ -176,6 +176,7 @@ class Series:
         self._interval = interval
         self._windows = tuple(Window(span, width) for span, width in _LEVELS)
         self._looked_at: float | None = None
+        self._recalled_at: float | None = None
 
     def look(self, at: float, one: Measurement) -> None:
         """What a look at AT gave. Looks come in the order of time; one from before the newest counts nowhere."""
@@ -183,6 +184,13 @@ class Series:
             return
         covers = self._interval if self._looked_at is None else min(at - self._looked_at, self._interval)
         self._looked_at = at
+        for window in self._windows:
+            window.look(at, one, covers)
+
+    def recall(self, at: float, one: Measurement) -> None:
+        """A look of an earlier process, at AT, which may lie behind newer ones; the oldest come first."""
+        before, self._recalled_at = self._recalled_at, at
+        covers = self._interval if before is None else max(min(at - before, self._interval), 0.0)
         for window in self._windows:
             window.look(at, one, covers)
 

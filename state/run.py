@@ -218,7 +218,8 @@ def _gate(run: RunState, event: Event, **changes: Any) -> RunState:
 
 def _gate_changed(state: RunState, event: Event) -> RunState:
     trips = state.gates.get(event.item, GateRecord()).trips + (event.to == "tripped")
-    undecided = {"decision": "", "decided_by": "", "decided_because": ""} if event.to == "tripped" else {}
+    asks = event.to in ("tripped", "blind")
+    undecided = {"decision": "", "decided_by": "", "decided_because": ""} if asks else {}
     return _gate(state, event, state=event.to, why=event.reason, trips=trips, **undecided)
 
 

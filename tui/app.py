@@ -117,16 +117,26 @@ class Cockpit(App[int]):
         self._attend_gates()
 
     def _attend_gates(self) -> None:
-        """Ring for a gate that trips, and offer its decision once, when no other question is open."""
-        tripped = frozenset(gate.id for gate in self.bridge.scene.undecided)
-        if tripped - self._rung and self.settings.bell:
+        """Ring for a gate that trips or loses sight, open the rollback phase for one that demands it, and offer the
+        decision once, when no other question is open."""
+        asking = self.bridge.scene.undecided
+        names = frozenset(gate.id for gate in asking)
+        if names - self._rung and self.settings.bell:
             self.bell()
-        self._rung = tripped
-        fresh = tripped - self._offered
-        self._offered &= tripped
+        self._rung = names
+        fresh = names - self._offered
+        self._offered &= names
         if fresh and self.screen is self.bridge and not self._asking.locked() and not self._why_not("decide"):
             self._offered |= fresh
+            if any(gate.id in fresh and gate.state == "tripped" and gate.then == "rollback" for gate in asking):
+                self._open_rollback()
             self.press("decide")
+
+    def _open_rollback(self) -> None:
+        phases = self.bridge.scene.view.phases
+        items = [item.id for phase in phases if phase.branch == "rollback" for item in phase.items]
+        if items:
+            self.bridge.list.go_to(items[0])
 
     # --- actions -------------------------------------------------------------------------------------------
 

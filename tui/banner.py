@@ -8,6 +8,7 @@ from tui.clock import short_clock
 from tui.lines import Line, fit, pad, plain, wrap
 from tui.pane import Pane
 from tui.scene import Scene
+from tui.wording import asking
 
 
 class Banner(Pane):
@@ -37,7 +38,7 @@ def banner_lines(scene: Scene, width: int) -> list[Line]:
         text = f" ENGINE GONE {gone}  the run is safe in its record; trying again every second (tminus run starts it)"
         lines.append(((pad(text, width), "block-bad"),))
     for gate in scene.undecided:
-        lines.append(((pad(f" GATE TRIPPED  {plain(gate.text)}", width), "block-bad"),))
+        lines.append(((pad(f" {asking(gate).upper()}  {plain(gate.text)}", width), "block-bad"),))
         for line in wrap(f"{plain(gate.why)}  {scene.glyphs.arrow} {plain(gate.then)}", width - 2)[:2]:
             lines.append(fit(((" ", ""), (line, "bad strong")), width))
     return lines

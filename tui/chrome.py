@@ -27,7 +27,7 @@ class Tabs(Pane):
             spans += [(f" {names[tab]} {tab} ", "block-info" if on else "dim"), (" ", "")]
         undecided = len(scene.undecided)
         if undecided:
-            spans.append((f"{undecided} tripped", "bad strong"))
+            spans.append((f"{undecided} to decide", "bad strong"))
         return [tuple(spans)]
 
 

@@ -201,17 +201,17 @@ async def release(desk: Desk) -> Request | None:
 
 
 async def decide(desk: Desk) -> Request | None:
-    """Answer a tripped gate, by name and with a reason. Leaving the choice leaves the gate latched."""
+    """Answer a gate that tripped or lost sight, by name and with a reason. Leaving the choice leaves it as it is."""
     scene = desk.scene
     gate = scene.undecided[0]
     chosen = await desk.pick(
         Choice(
-            f"Gate tripped: {gate.text}",
+            f"{wording.asking(gate)}: {gate.text}",
             [
-                ("", (("decide later", ""), ("  the gate stays latched, the banner stays", "dim"))),
+                ("", (("decide later", ""), ("  the gate stays as it is, the banner stays", "dim"))),
                 ("roll-back", (("roll back", "bad strong"), ("  open the rollback phase", "dim"))),
                 ("continue", (("continue because", "override"), ("  accept it, with a reason", "dim"))),
-                ("extend", (("extend", "warn"), ("  watch longer, with a reason", "dim"))),
+                ("extend", (("extend until", "warn"), ("  watch longer, with a reason", "dim"))),
             ],
             draw=lambda width: wording.gate(gate, scene, width),
             danger=True,
@@ -229,7 +229,20 @@ async def decide(desk: Desk) -> Request | None:
             danger=chosen == "roll-back",
         )
     )
-    return None if reason is None else DecideGate(gate=gate.id, decision=chosen, reason=reason)
+    if reason is None:
+        return None
+    until: str | None = ""
+    if chosen == "extend":
+        until = await desk.ask(
+            Question(
+                f"Extend until: {gate.text}",
+                lambda width: wording.extension(gate, width),
+                yes="Extend",
+                field="how long, as in 30m; empty: one more of the gate's own time",
+                check=_bad_duration,
+            )
+        )
+    return None if until is None else DecideGate(gate=gate.id, decision=chosen, reason=reason, until=until)
 
 
 async def drive(desk: Desk) -> Request | None:

@@ -160,7 +160,7 @@ def release(scene: Scene) -> str:
 
 
 def decide(scene: Scene) -> str:
-    """Decide: a gate tripped and waits."""
+    """Decide: a gate waits for a person."""
     if why := driver(scene):
         return why
     return "" if scene.undecided else "no gate waits for a decision"

@@ -71,5 +71,6 @@ class Scene:
 
     @property
     def undecided(self) -> tuple[GateView, ...]:
-        """Gates that tripped and wait for a person's decision."""
-        return tuple(gate for gate in self.view.gates.values() if gate.state == "tripped" and not gate.decision)
+        """Gates that wait for a person's decision, those that tripped before those that see nothing."""
+        asking = [gate for gate in self.view.gates.values() if gate.asks]
+        return tuple(sorted(asking, key=lambda gate: gate.state != "tripped"))

@@ -91,6 +91,17 @@ def gate(what: GateView, scene: Scene, width: int) -> list[Line]:
     return [*gate_lines(what, scene, width), *wrapped("Nothing rolls back by itself.", width, "dim")]
 
 
+def asking(what: GateView) -> str:
+    """What a gate that waits for a person has to say, in two words."""
+    return "Gate tripped" if what.state == "tripped" else "Gate sees nothing"
+
+
+def extension(what: GateView, width: int) -> list[Line]:
+    """What an extension means."""
+    text = "The gate is watched on and cannot trip before that time. What it has seen stays."
+    return [*wrapped(what.why, width, "dim"), *wrapped(text, width)]
+
+
 def lease(scene: Scene, width: int) -> list[Line]:
     """Who drove, and who will."""
     name = scene.view.run.driver

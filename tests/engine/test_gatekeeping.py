@@ -5,16 +5,20 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import os
+import time
 from pathlib import Path
 
 import pytest
 
 from metrics.samples import Measurement, utc_now
+from state.events import Event
 from state.record_file import RecordFile
 from state.redact import Redactor
+from tminus.client.requests import DecideGate
 from tminus.definition import load
 from tminus.engine import acts, gatekeeping
 from tminus.engine.acts import Refusal
+from tminus.engine.gate_keep import kept
 from tminus.engine.gatekeeping import Gatekeeper
 from tminus.engine.session import Session
 
@@ -64,9 +68,11 @@ class Flight:
         self.loaded, _ = load(path)
 
     @contextlib.asynccontextmanager
-    async def open(self):
+    async def open(self, before: bytes | None = None):
         session = Session(self.loaded.checklist, RecordFile(self.path), Redactor(), lambda _: "read")
-        self.session, self.keeper = session, Gatekeeper(session, acts.Actor(name="tminus", uid=0))
+        self.session, self.keeper = session, Gatekeeper(session, acts.Actor(name="tminus", uid=0), kept(before))
+        self.events: list[Event] = []
+        session.after_event(self.events.append)
         writer = asyncio.create_task(self.keeper.write())
         try:
             yield self
@@ -86,8 +92,12 @@ class Flight:
 
     async def trips(self) -> None:
         """Waits until the trip is on disk."""
+        await self.becomes("tripped")
+
+    async def becomes(self, state: str) -> None:
+        """Waits until the record says so of the gate."""
         async with asyncio.timeout(5):
-            while self.session.run.gates["errors"].state != "tripped":
+            while self.session.run.gates["errors"].state != state:
                 await asyncio.sleep(0.005)
 
     def pass_seconds(self, count: int, bad: float | None) -> None:
@@ -99,6 +109,10 @@ class Flight:
     @property
     def gate(self):
         return self.session.view.gates["errors"]
+
+
+def answer(decision: str, reason: str, until: str = "") -> DecideGate:
+    return DecideGate(gate="errors", decision=decision, reason=reason, until=until)
 
 
 def acts_mark(item: str):
@@ -140,9 +154,9 @@ async def test_a_trip_latches_asks_for_a_decision_and_opens_the_rollback_only_by
         assert flight.gate.state == "tripped"
         assert not flight.session.run.rollback_decided
         with pytest.raises(Refusal, match="reason"):
-            await flight.session.act(lambda run, _: acts.decide_gate(run, ANNA, "errors", "roll-back", "yes"))
+            await flight.session.act(lambda run, _: acts.decide_gate(run, ANNA, answer("roll-back", "yes")))
         await flight.session.act(
-            lambda run, _: acts.decide_gate(run, ANNA, "errors", "roll-back", "half of all requests fail")
+            lambda run, _: acts.decide_gate(run, ANNA, answer("roll-back", "half of all requests fail"))
         )
         assert flight.session.view.standing.phase == "back"
         assert flight.session.run.gates["errors"].decided_by == "anna"
@@ -155,7 +169,7 @@ async def test_to_go_on_takes_a_name_and_a_reason_and_the_gate_begins_anew(fligh
         flight.pass_seconds(16, bad=5)
         await flight.trips()
         await flight.session.act(
-            lambda run, _: acts.decide_gate(run, ANNA, "errors", "continue", "one bad client, now blocked")
+            lambda run, _: acts.decide_gate(run, ANNA, answer("continue", "one bad client, now blocked"))
         )
         assert flight.gate.state == "unknown"
         flight.pass_seconds(1, bad=0)
@@ -185,3 +199,101 @@ async def test_a_trip_survives_a_restart_and_an_armed_gate_is_blind_after_one(fl
         flight.pass_seconds(30, bad=0)
         assert flight.gate.state == "tripped"
         assert flight.session.view.standing.go == "ROLL BACK"
+
+
+async def test_the_record_keeps_which_rule_tripped_why_and_from_what(flight) -> None:
+    async with flight.open():
+        await flight.settle_start()
+        flight.pass_seconds(1, bad=0)
+        flight.pass_seconds(16, bad=5)
+        await flight.trips()
+        trip = next(event for event in flight.events if event.to == "tripped")
+        assert trip.data["rule"] == "http.error_rate > 10%, sustained for 15s"
+        assert (trip.data["value"], trip.data["of"]) == ("50.0%", 10)
+        assert "TRIPPED" in trip.reason
+
+
+async def test_a_gate_that_sees_nothing_for_too_long_asks_for_a_person(flight) -> None:
+    async with flight.open():
+        await flight.settle_start()
+        flight.pass_seconds(5, bad=0)
+        assert not flight.gate.asks
+        flight.pass_seconds(15, bad=None)
+        await flight.becomes("blind")
+        flight.pass_seconds(1, bad=None)
+        assert flight.gate.asks and flight.gate.state == "unknown"
+        assert flight.session.run.gates["errors"].trips == 0
+        extension = answer("extend", "the metrics page is being restarted", "5m")
+        await flight.session.act(lambda run, _: acts.decide_gate(run, ANNA, extension))
+        assert not flight.gate.asks
+        assert flight.session.view.standing.go == "NO-GO"
+
+
+async def test_an_extension_lasts_as_long_as_the_person_said(flight) -> None:
+    async with flight.open():
+        await flight.settle_start()
+        flight.pass_seconds(1, bad=0)
+        flight.pass_seconds(16, bad=5)
+        await flight.trips()
+        for until, why in (("1999-01-01T00:00:00Z", "past"), ("soon", "no moment")):
+            late = answer("extend", "the fix is on its way", until)
+            with pytest.raises(Refusal, match=why):
+                await flight.session.act(lambda run, _, late=late: acts.decide_gate(run, ANNA, late))
+        request = answer("extend", "the fix is on its way", "60s")
+        await flight.session.act(lambda run, _: acts.decide_gate(run, ANNA, request))
+        flight.pass_seconds(58, bad=5)
+        await asyncio.sleep(0)
+        assert flight.session.run.gates["errors"].trips == 1
+        flight.pass_seconds(5, bad=5)
+        async with asyncio.timeout(5):
+            while flight.session.run.gates["errors"].trips < 2:
+                await asyncio.sleep(0.005)
+
+
+async def test_a_short_restart_goes_on_where_the_gate_was(flight) -> None:
+    async with flight.open():
+        await flight.settle_start()
+        flight.pass_seconds(1, bad=0)
+        flight.pass_seconds(10, bad=5)
+        before = flight.keeper.keep()
+    async with flight.open(before):
+        flight.pass_seconds(6, bad=5)
+        await flight.trips()
+
+
+async def test_after_a_long_restart_the_clock_begins_anew(flight, monkeypatch) -> None:
+    async with flight.open():
+        await flight.settle_start()
+        flight.pass_seconds(1, bad=0)
+        flight.pass_seconds(10, bad=5)
+        before = flight.keeper.keep()
+    wall = time.time()
+    monkeypatch.setattr(gatekeeping.time, "time", lambda: wall + 60)
+    async with flight.open(before):
+        flight.pass_seconds(10, bad=5)
+        assert flight.gate.state == "breaching"
+        assert flight.session.run.gates["errors"].trips == 0
+
+
+async def test_a_trip_that_did_not_reach_the_disk_is_written_after_the_restart(flight) -> None:
+    async with flight.open():
+        await flight.settle_start()
+        flight.pass_seconds(1, bad=0)
+        flight.pass_seconds(16, bad=5)
+        before = flight.keeper.keep()
+        flight.keeper._writing = asyncio.Queue()  # the engine dies before it is written
+    async with flight.open(before):
+        flight.pass_seconds(1, bad=5)
+        await flight.trips()
+
+
+async def test_what_was_kept_of_another_rule_or_is_rubbish_is_not_believed(flight) -> None:
+    async with flight.open():
+        await flight.settle_start()
+        flight.pass_seconds(1, bad=0)
+        flight.pass_seconds(14, bad=5)
+        before = flight.keeper.keep()
+    for rubbish in (b"{", b"[]", before.replace(b'"rule":"', b'"rule":"x'), before.replace(b'"phase"', b'"faze"')):
+        async with flight.open(rubbish):
+            flight.pass_seconds(3, bad=5)
+            assert flight.session.run.gates["errors"].trips == 0

@@ -120,6 +120,17 @@ def test_percentiles_of_a_day_come_from_merged_histograms() -> None:
     assert found.percentile(100) == pytest.approx(5.0, rel=0.01)
 
 
+def test_what_is_recalled_stands_behind_what_is_seen_meanwhile() -> None:
+    series = Series(1.0)
+    series.look(101, ratio(0.0, 10))
+    for second in range(41, 101):
+        series.recall(second, ratio(5.0, 10))
+    series.look(102, ratio(0.0, 10))
+    found = series.summary(102, 62)
+    assert (found.seen, found.total, found.bad, found.last) == (62, 620, 300, 0.0)
+    assert found.covered == pytest.approx(62)
+
+
 def test_a_week_of_seconds_is_bounded() -> None:
     series = Series(1.0)
     sizes = []

@@ -284,7 +284,7 @@ async def test_d_takes_the_lease_when_nobody_drives(cockpit: Open) -> None:
 async def test_a_tripped_gate_offers_its_decision_and_sends_it_with_a_reason(cockpit: Open) -> None:
     async with cockpit() as (app, pilot, engine):
         tripped = GateView(
-            id="error-rate", text=">10%", then="rollback", armed=True, state="tripped", why="12.4% > 10%"
+            id="error-rate", text=">10%", then="rollback", armed=True, state="tripped", why="12.4% > 10%", asks=True
         )
         await engine.tell(Update(gates={"error-rate": tripped}))
         await until(lambda: isinstance(app.screen, Pick))
@@ -300,12 +300,45 @@ async def test_a_tripped_gate_offers_its_decision_and_sends_it_with_a_reason(coc
         assert (request.gate, request.decision, request.reason) == ("error-rate", "roll-back", REASON)
 
 
+async def test_a_trip_opens_the_rollback_phase(cockpit: Open) -> None:
+    async with cockpit() as (app, pilot, engine):
+        await go_to(app, pilot, "low-traffic")
+        tripped = GateView(
+            id="error-rate", text=">10%", then="rollback", armed=True, state="tripped", why="12%", asks=True
+        )
+        await engine.tell(Update(gates={"error-rate": tripped}))
+        await until(lambda: isinstance(app.screen, Pick))
+        assert app.bridge.scene.focus == "revert"
+
+
+async def test_an_extension_says_until_when(cockpit: Open) -> None:
+    async with cockpit() as (app, pilot, engine):
+        blind = GateView(id="p95", text="p95", then="hold", armed=True, state="unknown", why="no data", asks=True)
+        await engine.tell(Update(gates={"p95": blind}))
+        await until(lambda: isinstance(app.screen, Pick))
+        await pilot.pause()
+        assert app.screen.choice.title == "Gate sees nothing: p95"
+        await pilot.press("down", "down", "down", "enter")
+        await until(lambda: isinstance(app.screen, Ask))
+        await pilot.pause()
+        await type_in(pilot, REASON)
+        await pilot.press("enter")
+        await until(lambda: isinstance(app.screen, Ask) and app.screen.question.title.startswith("Extend until"))
+        await pilot.pause()
+        await type_in(pilot, "45m")
+        await pilot.press("enter")
+        request = await engine.request()
+        assert (request.gate, request.decision, request.until) == ("p95", "extend", "45m")
+
+
 async def test_a_trip_never_slips_over_a_pending_confirm(cockpit: Open) -> None:
     async with cockpit() as (app, pilot, engine):
         await go_to(app, pilot, "low-traffic")
         await pilot.press("c")
         await until(lambda: isinstance(app.screen, Ask))
-        tripped = GateView(id="error-rate", text=">10%", then="rollback", armed=True, state="tripped", why="12%")
+        tripped = GateView(
+            id="error-rate", text=">10%", then="rollback", armed=True, state="tripped", why="12%", asks=True
+        )
         await engine.tell(Update(gates={"error-rate": tripped}))
         await until(lambda: app.bridge.scene.undecided)
         await pilot.pause()

@@ -80,11 +80,15 @@ def go(phase: str, checklist: Path, name: str) -> None:
 @click.argument("gate")
 @click.argument("decision", type=click.Choice(["roll-back", "continue", "extend"]))
 @click.option("--reason", required=True, help="Why, in 10 characters or more.")
+@click.option(
+    "--until", default="", help="Of extend: 30m, or 2026-11-22T23:30:00Z. One more of its spans if not said."
+)
 @checklist_option
 @name_option
-def decide(gate: str, decision: str, reason: str, checklist: Path, name: str) -> None:
-    """Answer a tripped GATE in your name."""
-    _ask(checklist, name, lambda _: DecideGate(gate=gate, decision=decision, reason=reason), f"recorded: {decision}")
+def decide(gate: str, decision: str, reason: str, until: str, checklist: Path, name: str) -> None:
+    """Answer a GATE that has tripped, or sees nothing, in your name."""
+    request = DecideGate(gate=gate, decision=decision, reason=reason, until=until)
+    _ask(checklist, name, lambda _: request, f"recorded: {decision}")
 
 
 @click.command()

@@ -92,6 +92,7 @@ class GateView(msgspec.Struct, frozen=True, kw_only=True):
     progress: float = 0.0
     flapping: bool = False
     decision: str = ""
+    asks: bool = False  # it has tripped, or sees nothing, and waits for a named decision
 
 
 class MetricView(msgspec.Struct, frozen=True, kw_only=True):

@@ -73,11 +73,13 @@ class PassPhase(_Request, frozen=True, kw_only=True, tag="go"):
 
 
 class DecideGate(_Request, frozen=True, kw_only=True, tag="decide"):
-    """Answer a tripped gate: `decision` is roll-back, continue or extend."""
+    """Answer a gate that has tripped or lost sight: `decision` is roll-back, continue or extend; `until`, of an
+    extension, a duration ("30m") or a moment. None: one more of the gate's own spans."""
 
     gate: str
     decision: str
     reason: str
+    until: str = ""
 
 
 class TakeLease(_Request, frozen=True, kw_only=True, tag="drive"):

@@ -14,6 +14,7 @@ from pathlib import Path
 import click
 import msgspec
 
+from metrics.history import History, history_path
 from state.events import Actor
 from state.problems import ChecklistError
 from state.record import RecordError
@@ -94,7 +95,8 @@ async def _fly(loaded: Loaded, registry: Registry, record: RecordFile, place: Pl
     opening = opening_events(loaded, record, actor, t0)
     session = Session(loaded.checklist, record, redact, registry.effect_of)
     artefacts = record.path.with_suffix(".files").resolve()
-    watch = Watch(session, actor, targets)
+    history = History(history_path(record.path))
+    watch = Watch(session, actor, targets, history)
     checking = Checking(session, registry, targets, redact, project, artefacts, watch.live)
     ended = asyncio.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
@@ -117,6 +119,7 @@ async def _fly(loaded: Loaded, registry: Registry, record: RecordFile, place: Pl
             await server.hang_up()
     finally:
         place.socket.unlink(missing_ok=True)
+        history.close()
         await session.close()
     log.info("the engine of %s has ended", record.path.name)
 

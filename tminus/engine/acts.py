@@ -10,6 +10,7 @@ from state.events import Actor, Event, utc_text
 from state.run import RunState, verdict_key
 from state.settled import GateLight, Go, current_phase, settled, shown_verdict, standing, why_open
 from state.verdicts import Mark, Verdict
+from tminus.client.requests import DecideGate
 
 REASON_CHARS = 10
 
@@ -193,16 +194,25 @@ def pass_phase(
     return event("phase.go", actor, item=current.id)
 
 
-def decide_gate(run: RunState, actor: Actor, gate_id: str, decision: str, reason: str) -> Event:
-    """The event of a named person's answer to a tripped gate."""
+def decide_gate(run: RunState, actor: Actor, request: DecideGate) -> Event:
+    """The event of a named person's answer to a gate that has tripped, or sees nothing."""
     require_driver(run, actor)
-    record = run.gates.get(gate_id)
-    if record is None or record.state != "tripped":
-        raise Refusal(f"gate {gate_id!r} has not tripped")
-    if decision not in ("roll-back", "continue", "extend"):
+    record = run.gates.get(request.gate)
+    if record is None or record.state not in ("tripped", "blind"):
+        raise Refusal(f"gate {request.gate!r} has not tripped")
+    if request.decision not in ("roll-back", "continue", "extend"):
         raise Refusal("decide roll-back, continue or extend")
-    require_reason(reason, "a decision")
-    return event("gate.decided", actor, item=gate_id, to=decision, reason=reason.strip())
+    require_reason(request.reason, "a decision")
+    data: dict[str, Any] = {}
+    if request.until:
+        if request.decision != "extend":
+            raise Refusal("only an extension has an end")
+        data["until"] = _moment(request.until)
+        if data["until"] <= utc_text(datetime.now(UTC)):
+            raise Refusal(f"{request.until!r} is in the past: an extension needs a time ahead")
+    return event(
+        "gate.decided", actor, item=request.gate, to=request.decision, reason=request.reason.strip(), data=data
+    )
 
 
 def take_lease(run: RunState, actor: Actor, present: set[int]) -> Event:

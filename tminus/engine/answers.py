@@ -75,7 +75,7 @@ class Answers:
             case ReleaseHold():
                 return lambda run, _: acts.release_hold(run, actor, request.hold, request.reason)
             case DecideGate():
-                return lambda run, _: acts.decide_gate(run, actor, request.gate, request.decision, request.reason)
+                return lambda run, _: acts.decide_gate(run, actor, request)
             case TakeLease():
                 return lambda run, _: acts.take_lease(run, actor, self._uids_here())
             case AddNote():

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import asyncio
-import dataclasses
-from collections.abc import Iterable
+import time
+from collections.abc import Iterable, Mapping
 from datetime import UTC, datetime
+from types import MappingProxyType
 
 from metrics import gates
 from metrics.gate_model import GateState, Phase
@@ -17,6 +18,7 @@ from state.run import GateRecord, RunState
 from state.settled import GateLight, settled
 from tminus.client.messages import GateView
 from tminus.engine import acts
+from tminus.engine.gate_keep import Kept, evidence_of, keep, resumed
 from tminus.engine.session import NotRecorded, Session
 
 RETRY = 1.0
@@ -25,12 +27,19 @@ RETRY = 1.0
 class Gatekeeper:
     """Follows every gate. Changes of mind go into the record through one queue, in their order."""
 
-    def __init__(self, session: Session, actor: Actor) -> None:
+    def __init__(self, session: Session, actor: Actor, kept: Mapping[str, Kept] = MappingProxyType({})) -> None:
         self._session = session
         self._actor = actor
         self._rules = {gate.id: rule_of(gate) for gate in session.checklist.gate}
-        self._states = {gate.id: self._resumed(gate.id) for gate in session.checklist.gate}
-        self._recorded: dict[str, str] = {key: _word(state) for key, state in self._states.items()}
+        now, wall = clock(), time.time()
+        self._states = {
+            gate.id: resumed(gate, session.run.gates.get(gate.id), kept.get(gate.id), wall, now)
+            for gate in session.checklist.gate
+        }
+        # What the record says, not what was thawed: a trip that did not reach the disk is written now.
+        self._recorded: dict[str, str] = {key: session.run.gates.get(key, GateRecord()).state for key in self._states}
+        self._newest: dict[str, Measurement] = {}
+        self._fed = {rule.metric for rule in self._rules.values()}
         self._arming: set[str] = set()  # gates whose arming is on its way to the disk
         self._writing: asyncio.Queue[Event] = asyncio.Queue()
         session.after_event(self._heard)
@@ -38,7 +47,9 @@ class Gatekeeper:
     def feed(self, seen: Iterable[Measurement]) -> None:
         """Take what a source measured just now, let the clock of every gate go on, and show them."""
         now = clock()
-        by_metric = {one.metric: sample_of(one, now) for one in seen}
+        newest = {one.metric: one for one in seen}
+        self._newest |= {metric: one for metric, one in newest.items() if metric in self._fed}
+        by_metric = {metric: sample_of(one, now) for metric, one in newest.items() if metric in self._fed}
         for key, rule in self._rules.items():
             self._states[key] = gates.step(rule, self._states[key], by_metric.get(rule.metric), now)
             self._note_change(key, now)
@@ -49,6 +60,10 @@ class Gatekeeper:
         views = {gate.id: self._view(gate, now) for gate in self._session.checklist.gate}
         lights = {key: GateLight(key, view.state, view.why) for key, view in views.items()}
         self._session.show_gates(views, lights)
+
+    def keep(self) -> bytes:
+        """Every armed gate as it is now, for the next engine of this run."""
+        return keep(self._session.checklist, self._states, time.time(), clock())
 
     def write_soon(self, event: Event) -> None:
         """Put EVENT in the queue of what the engine itself has to record."""
@@ -101,8 +116,11 @@ class Gatekeeper:
     def _decide(self, event: Event, now: float) -> None:
         verb = {"roll-back": "rollback", "continue": "continue", "extend": "extend"}[event.to]
         rule = self._rules[event.item]
-        # An extension gives the gate one more of its own spans.
-        until = now + max(rule.span, 60.0) if verb == "extend" else None
+        until = None
+        if verb == "extend":
+            said = event.data.get("until")
+            more = (datetime.fromisoformat(said) - event.at).total_seconds() if said else rule.span
+            until = now + max(more, 60.0 if not said else 1.0)
         self._states[event.item] = gates.decide(
             self._states[event.item],
             verb,  # type: ignore[arg-type]  # the table above holds its three words
@@ -117,8 +135,11 @@ class Gatekeeper:
         if word == self._recorded[key]:
             return
         self._recorded[key] = word
-        why = gates.explain(self._rules[key], self._states[key], now)
-        self._writing.put_nowait(acts.event("gate.changed", self._actor, item=key, to=word, reason=why))
+        rule, state = self._rules[key], self._states[key]
+        gate = self._session.checklist.gates[key]
+        data = evidence_of(gate, state, self._newest.get(rule.metric), now) if word in ("tripped", "blind") else {}
+        why = gates.explain(rule, state, now)
+        self._writing.put_nowait(acts.event("gate.changed", self._actor, item=key, to=word, reason=why, data=data))
 
     def _view(self, gate: Gate, now: float) -> GateView:
         rule, state = self._rules[gate.id], self._states[gate.id]
@@ -140,18 +161,8 @@ class Gatekeeper:
             progress=round(gates.progress(rule, state, now), 3),
             flapping=state.flapping,
             decision=record.decision,
+            asks=record.state in ("tripped", "blind") and not record.decision,
         )
-
-    def _resumed(self, key: str) -> GateState:
-        """The state after a restart: an armed gate has seen nothing, a tripped one is still tripped."""
-        record = self._session.run.gates.get(key)
-        if record is None or not record.armed:
-            return GateState()
-        now = clock()
-        state = gates.arm(GateState(), now)
-        if record.state == "tripped" and record.decision in ("", "roll-back"):
-            return dataclasses.replace(state, phase=Phase.TRIPPED, tripped_at=now)
-        return state
 
 
 def _is_due(checklist: Checklist, run: RunState, gate: Gate, now: datetime) -> bool:
@@ -167,5 +178,8 @@ def _is_due(checklist: Checklist, run: RunState, gate: Gate, now: datetime) -> b
 
 
 def _word(state: GateState) -> str:
-    """The state as the record keeps it: breaching and recovering are one change of mind, not a dozen."""
+    """The state as the record keeps it: breaching and recovering are one change of mind, not a dozen; a gate that has
+    seen nothing for too long is blind, and asks for a person."""
+    if state.no_data_fired and state.phase is not Phase.TRIPPED:
+        return "blind"
     return "breaching" if state.phase is Phase.RECOVERING else str(state.phase)

@@ -57,7 +57,7 @@ class Session:
         self._lock = asyncio.Lock()
         self._dirty = asyncio.Event()
         self._people: tuple[Presence, ...] = ()
-        self._trouble = ""
+        self._troubles: dict[str, str] = {}
         self.view = View(phases=phase_faces(checklist, effect_of), roles=role_views(checklist))
         self.refresh()
 
@@ -107,10 +107,10 @@ class Session:
         """Call HOOK with every event that was written."""
         self._after.append(hook)
 
-    def trouble(self, text: str) -> None:
-        """Say what is wrong with the tool itself; empty when nothing is."""
-        if text != self._trouble:
-            self._trouble = text
+    def trouble(self, text: str, of: str = "record") -> None:
+        """Say what is wrong with a part of the tool itself; empty when nothing is."""
+        if text != self._troubles.get(of, ""):
+            self._troubles[of] = text
             self.refresh()
 
     def present(self, people: Iterable[Presence]) -> None:
@@ -190,7 +190,7 @@ class Session:
             driver_uid=self.run.driver_uid,
             people=self._people,
             closed=self.run.closed,
-            trouble=self._trouble,
+            trouble="; ".join(text for text in self._troubles.values() if text),
             complete=is_complete(self.checklist, self.run, now),
         )
 

@@ -9,6 +9,7 @@ from typing import Any, Self
 
 from metrics.config import ConfigError, build_sources
 from metrics.gate_model import Op, parse_condition
+from metrics.history import History
 from metrics.live import Live
 from metrics.sampler import Sampler
 from metrics.samples import Measurement, utc_now
@@ -18,10 +19,13 @@ from state.definition import Checklist
 from state.events import Actor, Event, utc_text
 from state.targets import MissingTarget, Targets
 from tminus.client.messages import MetricView
-from tminus.engine import acts
+from tminus.engine import acts, recalling
+from tminus.engine.gate_keep import kept
 from tminus.engine.gatekeeping import Gatekeeper
 from tminus.engine.session import Session
 from tminus.engine.summaries import Tally, summary, tallied
+
+GATES = "gates"  # what the history remembers them under
 
 
 class Watch:
@@ -30,10 +34,11 @@ class Watch:
     A source whose setting is missing is shown as unknown with the name of the setting; the others go on.
     """
 
-    def __init__(self, session: Session, actor: Actor, targets: Targets) -> None:
+    def __init__(self, session: Session, actor: Actor, targets: Targets, history: History) -> None:
         self._session = session
         self._actor = actor
-        self._keeper = Gatekeeper(session, actor)
+        self._history = history
+        self._keeper = Gatekeeper(session, actor, kept(history.recall(GATES)))
         self._limits = _limits(session.checklist)
         self._sources, self._missing = _sources(session.checklist, targets)
         absent = {view.source: view.error for view in self._missing.values()}
@@ -51,9 +56,11 @@ class Watch:
 
     async def __aenter__(self) -> Self:
         self._session.show_metrics(self._missing)
+        before = utc_now()
         await self._stack.enter_async_context(self._sampler)
         self._tasks = [asyncio.create_task(self._keeper.write()), asyncio.create_task(self._tick())]
         self._keeper.arm_what_is_due()
+        recalling.start(self._history.path, self.live, before)
         return self
 
     async def __aexit__(
@@ -64,6 +71,7 @@ class Watch:
         await self._stack.aclose()
 
     def _measured(self, measured: tuple[Measurement, ...]) -> None:
+        self._history.add(measured)
         self._session.show_metrics({one.metric: self._view(one) for one in measured if self._shown(one.metric)})
         self._tallies = tallied(self._tallies, (one for one in measured if self._shown(one.metric)))
         self._keeper.feed(measured)
@@ -85,6 +93,8 @@ class Watch:
         while True:
             await asyncio.sleep(1.0)
             self._keeper.feed(())
+            self._history.remember(GATES, self._keeper.keep())
+            self._session.trouble(self._history.trouble, of="history")
 
     def _view(self, one: Measurement) -> MetricView:
         op: Op = ">"

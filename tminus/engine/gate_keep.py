@@ -1,0 +1,99 @@
+"""What outlives an engine of its gates, and what a trip leaves in the record. Pure.
+
+The record says which gates are armed, which have tripped and what was decided; it is believed first. How far a gate
+had come is kept beside it, and goes on only when the run was away for less than the gate's `stale_after`.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import hashlib
+from collections.abc import Mapping
+from typing import Any
+
+import msgspec
+
+from metrics import gates
+from metrics.gate_model import GateState, Phase
+from metrics.rules import rule_of
+from metrics.samples import Measurement
+from metrics.views import value_text
+from state.definition import Checklist, Gate
+from state.run import GateRecord
+
+Kept = Mapping[str, Any]
+
+
+def keep(checklist: Checklist, states: Mapping[str, GateState], wall: float, now: float) -> bytes:
+    """The armed ones of STATES, as `kept` reads them. WALL is seconds since the epoch, NOW the gates' clock."""
+    return msgspec.json.encode(
+        {
+            gate.id: {"rule": _digest(gate), "state": gates.freeze(states[gate.id], wall, now)}
+            for gate in checklist.gate
+            if states[gate.id].armed
+        }
+    )
+
+
+def kept(data: bytes | None) -> dict[str, Kept]:
+    """What `keep` wrote; nothing for what it did not."""
+    try:
+        found = msgspec.json.decode(data or b"{}", type=dict[str, dict[str, Any]])
+    except msgspec.MsgspecError:
+        return {}
+    return dict(found)
+
+
+def resumed(gate: Gate, record: GateRecord | None, before: Kept | None, wall: float, now: float) -> GateState:
+    """GATE after a restart, by its RECORD and, where that does not speak against it, by what was kept BEFORE."""
+    if record is None or not record.armed:
+        return GateState()
+    state = _thawed(gate, before, wall, now) or gates.arm(GateState(), now)
+    waits = record.state == "tripped" and record.decision in ("", "roll-back")
+    if waits and state.phase is not Phase.TRIPPED:
+        return dataclasses.replace(state, phase=Phase.TRIPPED, tripped_at=now)
+    if record.state == "tripped" and not waits and state.phase is Phase.TRIPPED:
+        return gates.arm(GateState(), now)  # it was decided after this was kept
+    return state
+
+
+def _thawed(gate: Gate, before: Kept | None, wall: float, now: float) -> GateState | None:
+    if not before or before.get("rule") != _digest(gate):  # another rule: what it saw means nothing to this one
+        return None
+    try:
+        state = gates.thaw(rule_of(gate), before["state"], wall, now)
+    except (ValueError, KeyError, TypeError):
+        return None
+    return state if state.armed else None
+
+
+def _digest(gate: Gate) -> str:
+    return hashlib.sha256(msgspec.json.encode(gate)).hexdigest()[:16]
+
+
+def evidence_of(gate: Gate, state: GateState, newest: Measurement | None, now: float) -> dict[str, Any]:
+    """What a trip (or a loss of sight) was decided from, for the record: the rule, the newest look, and its source's
+    own words. Small, and without None."""
+    data: dict[str, Any] = {"metric": gate.metric, "rule": rule_text(gate)}
+    if newest is not None:
+        data["value"] = value_text(newest.value, newest.unit)
+        data["of"] = newest.volume
+        data["seen"] = newest.at.isoformat(timespec="seconds")
+        detail = {key: value for key, value in newest.detail.items() if isinstance(value, int | float | str)}
+        if newest.error:
+            detail["error"] = newest.error
+        if detail:
+            data["detail"] = detail
+    if state.breach_since is not None:
+        data["breaching_for"] = round(now - state.breach_since, 1)
+    return data
+
+
+def rule_text(gate: Gate) -> str:
+    """GATE's rule in the words of the checklist.
+
+    >>> rule_text(Gate(id="g", text="g", metric="http.error_rate", when="> 10%", for_="15m"))
+    'http.error_rate > 10%, sustained for 15m'
+    """
+    long = {"sustained": f"for {gate.for_}", "window": f"over {gate.over}", "consecutive": f"{gate.count} in a row"}
+    return f"{gate.metric} {gate.when}, {gate.mode} {long[gate.mode]}"
