@@ -43,7 +43,7 @@ EXAMPLES = {
     "logs.clean": '{ files = ["logs/error.log"], since = "deploy", allow = ["favicon"] }',
     "metrics.preflight": '{ sources = ["http", "postgres"], metrics = ["http.p95"] }',
     "metrics.baseline": '{ metrics = ["http.error_rate", "http.p95"], over = "15m" }',
-    "metrics.within": '{ metric = "http.error_rate", holds = "< 1%", over = "15m", since = "push" }',
+    "metrics.within": '{ metrics = ["http.error_rate"], holds = "< 1%", over = "15m", since = "push" }',
     "items.passed": '{ items = ["register", "login", "post"] }',
 }
 

@@ -82,7 +82,7 @@ def baseline(ctx: Context, *, metrics: list[str], over: Seconds) -> Outcome:
 def within(
     ctx: Context,
     *,
-    metric: str,
+    metrics: list[str],
     holds: str,
     over: Seconds,
     since: str | None = None,
@@ -90,7 +90,7 @@ def within(
     at_most_times: float | None = None,
     at_least: int = 50,
 ) -> Outcome:
-    """METRIC, over OVER, HOLDS a condition that says what is good ("< 1%"), and stays near its BASELINE.
+    """Each of METRICS, over OVER, HOLDS a condition that says what is good ("< 1%"), and stays near its BASELINE.
 
     The window begins no earlier than SINCE (a moment, or the item that brought the change about), and the check waits
     until it is full. BASELINE is the item that captured one; AT_MOST_TIMES it is allowed (1.5 is half as much again).
@@ -103,39 +103,63 @@ def within(
     start = moment_of(ctx, since) if since else None
     if isinstance(start, Outcome):
         return start
-    before = _baseline_of(ctx, baseline, metric)
-    if isinstance(before, Outcome):
-        return before
+    before: dict[str, float] = {}
+    for metric in metrics if baseline else []:
+        found = _baseline_of(ctx, str(baseline), metric)
+        if isinstance(found, Outcome):
+            return found
+        before[metric] = found
 
     def broken(one: Figure) -> bool:
         """One value beyond the limit is enough; a ratio of events speaks for the whole window."""
-        return one.value is not None and one.how in ("highest", "lowest") and not COMPARE[op](one.value, limit)
+        return one.value is not None and one.of_values and not COMPARE[op](one.value, limit)
 
-    seen = _watched(ctx, [metric], over, start, op, broken)
+    seen = _watched(ctx, metrics, over, start, op, broken)
     if isinstance(seen, Outcome):
         return seen
-    (one,) = seen
-    expected = f"{metric} {holds} over {format_duration(over)}"
-    evidence: dict[str, Scalar] = {"from": one.how, "n": one.count, "watched": f"{one.covered:.0%}"}
+    evidence: dict[str, Scalar] = {}
+    for one in seen:
+        evidence |= _numbers(one, before.get(one.metric), alone=len(seen) == 1)
+    told = ", ".join(f"{one.metric} {value_text(one.value, one.unit)}" for one in seen)
+    actual = f"{told} ({seen[0].how}, n={seen[0].count:,})" if len(seen) == 1 else told
+    expected = f"{' and '.join(metrics)} {holds} over {format_duration(over)}"
+    spoken = [one for one in seen if one.sighted or broken(one)]
+    if any(
+        one.value is not None and not _too_few(one, at_least) and not COMPARE[op](one.value, limit) for one in spoken
+    ):
+        return Outcome.failed(actual, expected=expected, evidence=evidence)
+    if few := [one for one in seen if one.value is not None and _too_few(one, at_least)]:
+        what = f"{few[0].metric}: only {few[0].count:,} events, {at_least:,} are needed"
+        return Outcome.unknown(what, hint="watch longer, or while there is traffic", evidence=evidence)
+    if blind := [one for one in seen if not one.sighted]:
+        return Outcome.unknown(
+            _blindness(blind), hint=f"see what {blind[0].metric} says of itself", evidence=evidence
+        )
+    times = at_most_times or 1.0
+    if before:
+        expected += f", at most {times:g} × its baseline"
+    if worse := [one for one in seen if one.metric in before and (one.value or 0.0) > times * before[one.metric]]:
+        was = ", ".join(f"{one.metric} was {value_text(before[one.metric], one.unit)}" for one in worse)
+        hint = "it is within its limit, and worse than before: find out what changed, then confirm with a reason"
+        return Outcome.warned(f"{actual}; {was}", expected=expected, evidence=evidence, hint=hint)
+    return Outcome.passed(actual, expected=expected, evidence=evidence)
+
+
+def _too_few(one: Figure, at_least: int) -> bool:
+    return not one.of_values and one.count < at_least
+
+
+def _numbers(one: Figure, before: float | None, *, alone: bool) -> dict[str, Scalar]:
+    head = "" if alone else f"{one.metric} "
+    numbers: dict[str, Scalar] = {
+        f"{head}from": one.how,
+        f"{head}n": one.count,
+        f"{head}watched": f"{one.covered:.0%}",
+    }
     for name, value in (("value", one.value), ("low", one.low), ("high", one.high), ("baseline", before)):
         if value is not None:
-            evidence[name] = round(value, 6)
-    too_few = one.how not in ("highest", "lowest") and one.count < at_least
-    if one.value is None or too_few or not (one.sighted or broken(one)):
-        if too_few:
-            return Outcome.unknown(f"only {one.count:,} events, {at_least:,} are needed", evidence=evidence)
-        return Outcome.unknown(_blindness([one]), hint=f"see what {metric} says of itself", evidence=evidence)
-    actual = f"{metric} {value_text(one.value, one.unit)} ({one.how}, n={one.count:,})"
-    if not COMPARE[op](one.value, limit):
-        return Outcome.failed(actual, expected=expected, evidence=evidence)
-    if before is None:
-        return Outcome.passed(actual, expected=expected, evidence=evidence)
-    times = at_most_times or 1.0
-    expected += f", at most {times:g} × the baseline of {value_text(before, one.unit)}"
-    if one.value > times * before:
-        hint = "it is within its limit, and worse than before: find out what changed, then confirm with a reason"
-        return Outcome.warned(actual, expected=expected, evidence=evidence, hint=hint)
-    return Outcome.passed(actual, expected=expected, evidence=evidence)
+            numbers[f"{head}{name}"] = round(value, 6)
+    return numbers
 
 
 def _watched(
@@ -228,9 +252,7 @@ def _blindness(figures: Sequence[Figure]) -> str:
     )
 
 
-def _baseline_of(ctx: Context, item: str | None, metric: str) -> float | Outcome | None:
-    if item is None:
-        return None
+def _baseline_of(ctx: Context, item: str, metric: str) -> float | Outcome:
     seen = ctx.evidence.get(item)
     value = seen.evidence.get(metric) if seen is not None and seen.verdict.is_known else None
     if isinstance(value, bool) or not isinstance(value, int | float):

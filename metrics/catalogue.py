@@ -1,4 +1,4 @@
-"""The page of the live sources, made from what they say of themselves: `python -m metrics.catalogue > docs/metrics.md`."""
+"""The page of the live sources, made from what they say: `python -m metrics.catalogue > docs/metrics.md`."""
 
 from __future__ import annotations
 
@@ -12,9 +12,10 @@ _HEAD = """\
 
 Made by `python -m metrics.catalogue` from the sources themselves.
 
-A source is a table `[metrics.NAME]` of the checklist. Each is looked at in a task of its own, at its own interval, with a
-deadline of its own: one that hangs delays no other. What it cannot see is no data, with the reason beside it, and never
-a zero. A second source of a kind has a name of its own and says which it is; its metrics then begin with that name:
+A source is a table `[metrics.NAME]` of the checklist. Each is looked at in a task of its own, at its own
+interval, with a deadline of its own: one that hangs delays no other. What it cannot see is no data, with the
+reason beside it, and never a zero. A second source of a kind has a name of its own and says which it is; its
+metrics then begin with that name:
 
 ```toml
 [metrics.worker]
@@ -24,8 +25,9 @@ path = "logs/worker.log"
 
 Gates and checks name metrics, as in `metric = "http.error_rate"`. Those marked * are on the screen by themselves, the
 others as soon as a gate names them. `metrics.preflight` backs an item that says whether every source answers,
-`metrics.baseline` one that captures what was normal before, `metrics.within` one that holds a metric against a limit and
-its baseline (docs/checks.md). Every sample goes to a file beside the record, `RECORD.metrics.db`, for eight days.
+`metrics.baseline` one that captures what was normal before, `metrics.within` one that holds metrics against a limit
+and their baseline (docs/checks.md). Every sample goes to a file beside the record, `RECORD.metrics.db`, and is kept
+for eight days.
 """
 
 

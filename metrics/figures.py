@@ -34,6 +34,11 @@ class Figure:
     high: float | None = None
 
     @property
+    def of_values(self) -> bool:
+        """Whether one value alone made it, so that one beyond a limit is enough."""
+        return self.how in ("highest", "lowest")
+
+    @property
     def sighted(self) -> bool:
         """Whether it speaks for the window."""
         return self.value is not None and self.covered >= COVERAGE
@@ -47,7 +52,7 @@ def figure(live: Live, metric: str, over: float, *, worst: Op = "<=") -> Figure:
     begins with WORST: the highest for "< 80%", the lowest for "> 2". Raises KeyError when nobody reports METRIC.
     """
     seen, unit = live.summary(metric, over), live.metrics[metric].unit
-    covered = min(seen.covered / over, 1.0)
+    covered = _covered(seen, over, live.interval(metric))
     if seen.total:
         return Figure(
             metric, unit, seen.error_rate, "sum of the bad / sum of all", seen.total, covered, seen.low, seen.high
@@ -55,12 +60,17 @@ def figure(live: Live, metric: str, over: float, *, worst: Op = "<=") -> Figure:
     if merged := _merged(live, metric, over):
         part, whole = merged
         value = whole.latency.percentile(part)
-        spoken = min(whole.covered / over, 1.0)
+        spoken = _covered(whole, over, live.interval(f"{metric.rpartition('.')[0]}.latency"))
         return Figure(
             metric, unit, None if value is None else value * 1000, "merged histogram", whole.latency.samples, spoken
         )
     value, how = (seen.high, "highest") if worst[0] == "<" else (seen.low, "lowest")
     return Figure(metric, unit, value, how, seen.seen, covered, seen.low, seen.high)
+
+
+def _covered(seen: Summary, over: float, interval: float) -> float:
+    """The part of OVER that looks vouch for. The interval that runs just now counts: its look is not due yet."""
+    return min((seen.covered + interval) / over, 1.0) if seen.seen else 0.0
 
 
 def _merged(live: Live, metric: str, over: float) -> tuple[float, Summary] | None:

@@ -111,7 +111,7 @@ async def test_a_source_that_fell_silent_fails_the_preflight(look):
     [
         ("metrics.preflight", {}),
         ("metrics.baseline", {"metrics": ["http.error_rate"], "over": "1m"}),
-        ("metrics.within", {"metric": "http.error_rate", "holds": "< 1%", "over": "1m"}),
+        ("metrics.within", {"metrics": ["http.error_rate"], "holds": "< 1%", "over": "1m"}),
     ],
 )
 async def test_without_a_run_there_is_nothing_to_see(look, check, with_):
@@ -144,17 +144,17 @@ async def test_a_baseline_of_something_unseen_fails_by_name(look):
 async def test_a_window_that_is_not_full_at_the_deadline_is_unknown(look):
     world = World()
     world.second(errors(0), count=30)
-    with_ = {"metric": "http.error_rate", "holds": "< 1%", "over": "1m"}
+    with_ = {"metrics": ["http.error_rate"], "holds": "< 1%", "over": "1m"}
     outcome = await look("metrics.within", with_, live=world.live, timeout="6s")
     assert outcome.verdict is Verdict.UNKNOWN
-    assert outcome.actual == "http.error_rate: watched for 50% of the window"
+    assert outcome.actual == "http.error_rate: watched for 52% of the window"
 
 
 async def test_a_ratio_is_judged_by_its_sums(look):
     world = World()
     for second in range(60):
         world.second(errors(0, 100) if second else errors(10, 10))
-    with_ = {"metric": "http.error_rate", "holds": "< 1%", "over": "1m"}
+    with_ = {"metrics": ["http.error_rate"], "holds": "< 1%", "over": "1m"}
     assert (await look("metrics.within", with_, live=world.live)).verdict is Verdict.PASS
     world.second(errors(60, 100))
     outcome = await look("metrics.within", with_, live=world.live)
@@ -165,9 +165,12 @@ async def test_too_few_requests_say_nothing(look):
     world = World()
     world.second(errors(0, 0), count=58)
     world.second(errors(0, 3), count=2)
-    with_ = {"metric": "http.error_rate", "holds": "< 1%", "over": "1m"}
+    with_ = {"metrics": ["http.error_rate"], "holds": "< 1%", "over": "1m"}
     outcome = await look("metrics.within", with_, live=world.live, timeout="6s")
-    assert (outcome.verdict, outcome.actual) == (Verdict.UNKNOWN, "only 6 events, 50 are needed")
+    assert (outcome.verdict, outcome.actual) == (
+        Verdict.UNKNOWN,
+        "http.error_rate: only 6 events, 50 are needed",
+    )
 
 
 async def test_one_peak_of_a_gauge_fails_at_once(look):
@@ -175,7 +178,9 @@ async def test_one_peak_of_a_gauge_fails_at_once(look):
     world.second(gauge(0.2), count=5)
     world.second(gauge(0.95))
     world.second(gauge(0.2))
-    outcome = await look("metrics.within", {"metric": "pool.usage", "holds": "< 80%", "over": "2h"}, live=world.live)
+    outcome = await look(
+        "metrics.within", {"metrics": ["pool.usage"], "holds": "< 80%", "over": "2h"}, live=world.live
+    )
     assert (outcome.verdict, outcome.evidence["high"]) == (Verdict.FAIL, 0.95)
 
 
@@ -183,7 +188,7 @@ async def test_a_window_does_not_reach_back_behind_the_change(look):
     world = World()
     world.second(errors(0), count=60)
     change = Outcome.passed("done")
-    with_ = {"metric": "http.error_rate", "holds": "< 1%", "over": "1m", "since": "push"}
+    with_ = {"metrics": ["http.error_rate"], "holds": "< 1%", "over": "1m", "since": "push"}
     outcome = await look("metrics.within", with_, live=world.live, evidence={"push": change}, timeout="6s")
     assert outcome.verdict is Verdict.UNKNOWN
     assert "since the change" in outcome.actual
@@ -199,6 +204,23 @@ async def test_a_value_is_held_against_what_it_was_before(look, captured, verdic
     world = World()
     world.second(errors(0.5, 100), count=60)
     before = {} if captured is None else {"http.error_rate": captured}
-    with_ = {"metric": "http.error_rate", "holds": "< 1%", "over": "1m", "baseline": "before", "at_most_times": 1.5}
+    with_ = {
+        "metrics": ["http.error_rate"],
+        "holds": "< 1%",
+        "over": "1m",
+        "baseline": "before",
+        "at_most_times": 1.5,
+    }
     evidence = {"before": Outcome.passed("seen", evidence=before)}
     assert (await look("metrics.within", with_, live=world.live, evidence=evidence)).verdict is verdict
+
+
+async def test_of_several_metrics_each_must_hold(look):
+    world = World()
+    world.second(gauge(0.2), errors(0), count=60)
+    with_ = {"metrics": ["pool.usage", "http.error_rate"], "holds": "< 80%", "over": "1m"}
+    outcome = await look("metrics.within", with_, live=world.live)
+    assert (outcome.verdict, outcome.actual) == (Verdict.PASS, "pool.usage 20.0%, http.error_rate 0.0%")
+    world.second(gauge(0.9), errors(0))
+    outcome = await look("metrics.within", with_, live=world.live)
+    assert (outcome.verdict, outcome.evidence["pool.usage high"]) == (Verdict.FAIL, 0.9)
