@@ -12,6 +12,7 @@ from pathlib import Path
 from transfer import catalog, pairing
 from transfer import sqlite as lite
 from transfer.audit.assumed import Constraints, assumed, assumed_constraints, target_constraints
+from transfer.audit.beyond import beyond
 from transfer.audit.findings import Audit, AuditFinding, Severity
 from transfer.audit.keys import keys
 from transfer.audit.looking import Sides, install_fold
@@ -65,7 +66,7 @@ def audit(
                         (x.table, x.name) for x in lines if x.thing == "unique" and x.state == CARRIED
                     )
                     to = target_constraints(cur, pairs, carried)
-                    found = list(held_against(lines))
+                    found = [*held_against(lines), *beyond(cur, pairs)]
         found += structure(con, schema, will_be_made=database_url is None)
         found += (f for f in map(_of_pairing, told) if f.text not in {x.text for x in found if x.table == f.table})
         if not pairs:
