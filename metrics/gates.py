@@ -3,9 +3,10 @@
 Conventions, which the golden scenarios hold to the second:
 - A sample belongs to the moment it was taken. The run of breaches begins AT its first sample, so that 15
   minutes "sustained" from a sample at 15:00 are full with the sample at 30:00.
-- A rule trips on a sample that was seen, never on time alone: no data cannot trip.
+- A rule trips, clears and passes on a sample that was seen, never on time alone: windows end at the newest
+  sample, and what time does by itself is to lose sight.
 - A gap of exactly `stale_after` still holds the clock; a longer one starts it anew.
-- A window is (now - over, now], and speaks only together with its last twelfth.
+- A window is (newest - over, newest], and speaks only together with its last twelfth.
 """
 
 from __future__ import annotations
@@ -13,25 +14,16 @@ from __future__ import annotations
 import math
 from dataclasses import replace
 
-from metrics.gate_model import (
-    MAX_FLIPS,
-    MAX_SAMPLES,
-    Decision,
-    GateRule,
-    GateState,
-    Phase,
-    Verb,
-    blinded,
-    parse_condition,
-)
+from metrics.gate_condition import parse_condition
+from metrics.gate_model import MAX_FLIPS, Decision, GateRule, GateState, Phase, Verb, blinded
 from metrics.gate_store import freeze, thaw
-from metrics.gate_text import explain, progress
-from metrics.gate_window import Tally, reaches, tally, trailing
+from metrics.gate_text import explain, progress, trip_text
+from metrics.gate_window import NOTHING, TICK, Tally, added, reaches, tally
 from metrics.samples import Reading, Sample
 
 __all__ = [
     "Decision", "GateRule", "GateState", "Phase", "arm", "decide", "disarm", "explain", "freeze",
-    "parse_condition", "passes", "progress", "step", "thaw",
+    "parse_condition", "passes", "progress", "step", "thaw", "trip_text",
 ]  # fmt: skip
 
 MIN_REASON = 10  # characters of a reason: an override says why
@@ -55,88 +47,115 @@ def disarm(state: GateState, now: float) -> GateState:
 def decide(
     state: GateState, verb: Verb, *, by: str, reason: str, now: float, until: float | None = None
 ) -> GateState:
-    """STATE after BY's decision about a trip, or about a loss of sight.
+    """STATE after BY's decision about a trip, or about a loss of sight (`no_data_fired`).
 
-    rollback  the latch stays, with its decision
-    continue  the latch is lifted and everything seen is forgotten: the rule needs its whole time again
-    extend    the latch is lifted and the rule cannot trip before UNTIL; what was seen stays
+    rollback  of a trip: the latch stays, with its decision. Of a loss of sight: the gate latches now, so that
+              data that come back do not undo what a person decided
+    continue  the latch is lifted and everything seen is forgotten: the rule needs its whole time again, and of
+              a loss of sight the no-data timer too
+    extend    until UNTIL, a time of the person's choice, what was decided about does not speak again: the rule
+              of a trip does not trip, what was seen stays, and it still speaks of a loss of sight; the timer of
+              a loss of sight keeps still while there is none, and the rule still trips
 
     Raises ValueError when there is nothing to decide, nobody who decides, no reason, or no UNTIL ahead.
     """
-    if state.phase is not Phase.TRIPPED and not state.no_data_fired:
+    latched = state.phase is Phase.TRIPPED
+    if not latched and not state.no_data_fired:
         raise ValueError("there is nothing to decide: the gate has not tripped")
+    if verb not in ("rollback", "continue", "extend"):
+        raise ValueError("decide rollback, continue or extend")
     if not by.strip():
         raise ValueError("a decision needs a name")
     if len(reason.strip()) < MIN_REASON:
         raise ValueError(f"a decision needs a reason of {MIN_REASON} characters or more")
-    if verb == "extend" and (until is None or not math.isfinite(until) or until <= now):
+    if verb == "extend" and (until is None or not math.isfinite(until) or not until > now):
         raise ValueError("an extension needs a time ahead")
     decision = Decision(verb, by.strip(), reason.strip(), now, until if verb == "extend" else None)
     if verb == "rollback":
-        return replace(state, decision=decision)
+        if latched:
+            return replace(state, decision=decision)
+        return replace(
+            state, phase=Phase.TRIPPED, decision=decision, tripped_at=now, tripped_on="rolled back without sight"
+        )
     lifted = replace(
         state,
         phase=Phase.UNKNOWN,
         decision=decision,
         tripped_at=None,
         tripped_value=None,
+        tripped_on="",
         no_data_fired=False,
         sight_since=now,
-        held_until=until if verb == "extend" else None,
+        held_until=until if verb == "extend" and latched else None,
+        blind_until=until if verb == "extend" and state.no_data_fired else None,
     )
-    return lifted if verb == "extend" else blinded(lifted)
+    return lifted if verb == "extend" else replace(blinded(lifted), troubled=False)
 
 
 def step(rule: GateRule, state: GateState, sample: Sample | None, now: float) -> GateState:
     """STATE at NOW, after SAMPLE if one came. Call it with None between samples, to see sight being lost.
 
-    A sample from the future, from before the arming, not newer than the newest one or older than
-    `stale_after` is not believed. A clock that went back makes
-    the gate forget what it saw.
+    A sample from the future, from before the arming (and the time to settle) or a decision to go on, not newer
+    than the newest one or older than `stale_after` is not believed. A clock that went back makes the gate forget
+    what it saw.
     """
     if not state.armed or not math.isfinite(now):
         return state
     if state.now is not None and now < state.now:
-        state = replace(blinded(state), armed_at=now, sight_since=now, held_until=None)
+        state = replace(blinded(state), armed_at=now, sight_since=now, held_until=None, blind_until=None)
     state = replace(state, now=now)
-    if sample is not None and not _believable(rule, state, sample, now):
-        sample = None
-    if sample is not None:
-        state = replace(state, last=rule.read(sample))
-    usable = sample is not None and sample.value is not None
-    state = _lose_sight(rule, state, sample.at if usable and sample is not None else now)
-    if usable and sample is not None:
-        state = _see(rule, state, sample, now)
-    return _judge(rule, state, now, fresh=usable)
+    usable = None
+    if sample is not None and _believable(rule, state, sample, now):
+        state, usable = replace(state, last=rule.read(sample)), rule.usable(sample)
+    state = _lose_sight(rule, state, now if usable is None else usable.at)
+    if usable is None:
+        flapping = state.flapping and _flapping(rule, state.flips, now)
+        return state if flapping == state.flapping else replace(state, flapping=flapping)
+    seen = added(
+        state.seen,
+        usable,
+        breach=_bad(rule, usable),
+        before=None if state.newest is None else state.newest.at,
+        span=rule.span,
+        interval=rule.interval,
+    )
+    windowed = rule.mode == "window"
+    long = tally(seen, usable.at, rule.over) if windowed else NOTHING
+    short = tally(seen, usable.at, rule.lately) if windowed else NOTHING
+    value = long.value if windowed else usable.value
+    return _judge(rule, _see(rule, replace(state, seen=seen), usable, value), long, short)
 
 
 def passes(rule: GateRule, state: GateState, now: float) -> bool:
-    """Whether the gate is good: armed, sighted, watched for the whole of its span, and clear.
-
-    A go gate moreover allows no breach within the span beyond `tolerate`. Everything unknown is no.
+    """Whether the gate is good: armed, sighted, watched for the whole of its span, and clear, with no breach in
+    the span beyond `tolerate` (of a rollback gate: none). A window goes by its value instead, and by that of its
+    last twelfth. Everything unknown is no, and time alone never turns a no into a yes.
     """
     newest = state.newest
-    if state.phase is not Phase.CLEAR or state.flapping or state.no_data_fired or newest is None:
+    if state.phase is not Phase.CLEAR or state.no_data_fired or newest is None or rule.threshold is None:
         return False
     if state.now is None or not math.isfinite(now) or now < state.now or now - newest.at > rule.stale_after:
         return False
+    if _flapping(rule, state.flips, newest.at):
+        return False
     if rule.mode == "consecutive":
-        recent = state.samples[-rule.count :]
-        return len(recent) == rule.count and not any(_bad(rule, s) for s in recent)
-    seen = tally(state.samples, now, rule.over, rule.interval)
-    if not _enough(rule, state, seen, now):
+        return state.good >= rule.count
+    long = tally(state.seen, newest.at, rule.over)
+    if not _enough(rule, state, long, partial=False):
         return False
     if rule.mode == "window":
-        lately = _lately(rule, state, now).value
-        return not any(value is None or rule.breaches(value) for value in (seen.value, lately))
-    breaches = sum(_bad(rule, s) for s in trailing(state.samples, now, rule.over))
-    return rule.direction == "rollback" or breaches <= rule.tolerate
+        lately = tally(state.seen, newest.at, rule.lately).value
+        return not any(value is None or rule.breaches(value) for value in (long.value, lately))
+    return long.breaches <= (rule.tolerate if rule.direction == "go" else 0)
 
 
 def _believable(rule: GateRule, state: GateState, sample: Sample, now: float) -> bool:
-    if sample.at > now or now - sample.at > rule.stale_after + 1e-6:
+    if sample.at > now or now - sample.at > rule.stale_after + TICK:
         return False
-    if state.armed_at is not None and sample.at < state.armed_at:
+    if state.armed_at is not None and sample.at + TICK < state.armed_at + rule.settle:
+        return False
+    told = state.decision
+    if told is not None and told.verb == "continue" and sample.at < told.at <= now:
         return False
     return state.newest is None or sample.at > state.newest.at
 
@@ -147,132 +166,120 @@ def _bad(rule: GateRule, sample: Sample) -> bool:
 
 def _lose_sight(rule: GateRule, state: GateState, until: float) -> GateState:
     """STATE with the gap between the newest usable sample and UNTIL taken into account."""
-    if state.sight_since is not None and reaches(until - state.sight_since, rule.no_data_after):
+    since = state.sight_since
+    if since is not None and state.armed_at is not None:
+        since = max(since, state.armed_at + rule.settle)
+    put_off = state.blind_until is not None and until < state.blind_until
+    if not state.no_data_fired and since is not None and not put_off and reaches(until - since, rule.no_data_after):
         state = replace(state, no_data_fired=True)
     newest = state.newest
-    if newest is None or until - newest.at <= rule.stale_after + 1e-6:
+    if newest is None or until - newest.at <= rule.stale_after + TICK:
         return state
-    if rule.mode == "window":  # its cover and its last twelfth deal with gaps: it only says that it cannot see
-        phase = state.phase if state.phase is Phase.TRIPPED else Phase.UNKNOWN
-        return replace(state, phase=phase, condition=Reading.NODATA)
-    return blinded(state)
+    if rule.mode != "window":
+        return blinded(state)
+    # Its cover and its last twelfth deal with gaps: it says that it cannot see, and begins to recover anew.
+    phase = state.phase if state.phase is Phase.TRIPPED else Phase.UNKNOWN
+    return replace(state, phase=phase, condition=Reading.NODATA, breach_since=None, well_since=None)
 
 
-def _see(rule: GateRule, state: GateState, sample: Sample, now: float) -> GateState:
-    """STATE with a usable SAMPLE taken in."""
-    kept = tuple(s for s in state.samples if now - s.at <= rule.span + rule.interval)[-MAX_SAMPLES:]
-    samples = (*kept, sample)
-    # A window changes sides as a whole: a lone request that failed in an idle second is not trouble.
-    windowed = rule.mode == "window"
-    value = tally(samples, now, rule.over, rule.interval).value if windowed else sample.value
-    bad = value is not None and rule.breaches(value)
+def _see(rule: GateRule, state: GateState, sample: Sample, value: float | None) -> GateState:
+    """STATE with what it counts brought up to a usable SAMPLE. A window changes sides as a whole, by its VALUE: a
+    lone request that failed in an idle second is not trouble. Without one it stays on its side."""
+    bad = rule.breaches(value) if value is not None else state.run > 0
     well = value is not None and rule.well_clear(value)
-    flips = tuple(t for t in state.flips if now - t < rule.span)
-    if state.samples and (state.run > 0) != bad:
-        flips = (*flips, sample.at)
+    flips = tuple(t for t in state.flips if sample.at - t < rule.span)
+    if state.newest is not None and (state.run > 0) != bad:
+        flips = (*flips, sample.at)[-MAX_FLIPS - 1 :]
     return replace(
         state,
-        samples=samples,
+        newest=sample,
         watched_since=sample.at if state.watched_since is None else state.watched_since,
         breach_since=(sample.at if state.breach_since is None else state.breach_since) if bad else None,
         well_since=(sample.at if state.well_since is None else state.well_since) if well else None,
         run=state.run + 1 if bad else 0,
-        flips=flips[-MAX_SAMPLES:],
-        flapping=len(flips) > MAX_FLIPS,
+        good=0 if _bad(rule, sample) else state.good + 1,
+        flips=flips,
+        flapping=_flapping(rule, flips, sample.at),
+        troubled=state.troubled or bad,
         no_data_fired=False,
+        blind_until=None,
         sight_since=sample.at,
     )
 
 
-def _enough(rule: GateRule, state: GateState, seen: Tally, now: float) -> bool:
+def _flapping(rule: GateRule, flips: tuple[float, ...], at: float) -> bool:
+    return sum(at - t < rule.span for t in flips) > MAX_FLIPS
+
+
+def _enough(rule: GateRule, state: GateState, seen: Tally, *, partial: bool) -> bool:
     """Whether the window has been watched for long enough, without too many holes, and has the volume."""
-    if state.watched_since is None or seen.value is None:
+    if state.watched_since is None or state.newest is None or seen.value is None:
         return False
-    watched = now - state.watched_since + rule.interval
-    if not rule.partial and not reaches(watched, rule.over):
+    watched = state.newest.at - state.watched_since + rule.interval
+    if not partial and not reaches(watched, rule.over):
         return False
-    expected = min(rule.over, watched) if rule.partial else rule.over
+    expected = min(rule.over, watched) if partial else rule.over
     return reaches(seen.covered, rule.coverage * expected) and (
         not (rule.mode == "window" and seen.ratio) or seen.volume >= rule.min_volume
     )
 
 
-def _judge(rule: GateRule, state: GateState, now: float, *, fresh: bool) -> GateState:
-    """The phase of STATE. Only a FRESH usable sample can trip it or clear it."""
-    if state.flips and state.flapping:
-        recent = sum(now - t < rule.span for t in state.flips)
-        state = replace(state, flapping=recent > MAX_FLIPS)
-    if not fresh:
+def _judge(rule: GateRule, state: GateState, long: Tally, short: Tally) -> GateState:
+    """STATE with its condition and its phase, after a usable sample. LONG and SHORT are of mode "window"."""
+    if state.newest is None or state.now is None:
         return state
-    condition, tripping = _CONDITIONS[rule.mode](rule, state, now)
-    state = replace(state, condition=condition)
+    if rule.mode == "window":
+        condition, tripping = _window(rule, state, long, short)
+    else:
+        condition = Reading.BREACH if _bad(rule, state.newest) else Reading.CLEAR
+        tripping = condition is Reading.BREACH and _long_enough(rule, state, state.newest.at)
     if state.phase is Phase.TRIPPED:
-        return state
-    held = state.held_until is not None and now < state.held_until
+        return replace(state, condition=condition)
+    held = state.held_until is not None and state.now < state.held_until
     if tripping and not held:
-        newest = state.newest
-        return replace(
+        tripped = replace(
             state,
             phase=Phase.TRIPPED,
-            tripped_at=now,
-            tripped_value=newest.value if newest else None,
+            condition=condition,
+            tripped_at=state.now,
+            tripped_value=long.value if rule.mode == "window" else state.newest.value,
             decision=None,
             held_until=None,
         )
-    return replace(state, phase=_phase(rule, state, now, condition))
+        return replace(tripped, tripped_on=trip_text(rule, tripped))
+    phase = _phase(rule, state, condition, short.value)
+    return replace(state, phase=phase, condition=condition, troubled=state.troubled and phase is not Phase.CLEAR)
 
 
-def _phase(rule: GateRule, state: GateState, now: float, condition: Reading) -> Phase:
-    if condition is Reading.BREACH:
-        return Phase.BREACHING
-    if condition is not Reading.CLEAR:
-        return Phase.UNKNOWN
-    if rule.mode == "window":
-        lately = _lately(rule, state, now).value
-        if lately is not None and rule.breaches(lately):
-            return Phase.BREACHING
-    troubled = state.phase in (Phase.BREACHING, Phase.RECOVERING) or state.run > 0 or bool(state.flips)
-    well_for = 0.0 if state.well_since is None else now - state.well_since
-    if troubled and (state.well_since is None or not reaches(well_for, rule.clear_for)):
-        return Phase.RECOVERING
-    return Phase.CLEAR
-
-
-def _sustained(rule: GateRule, state: GateState, now: float) -> tuple[Reading, bool]:
-    newest = state.newest
-    if newest is None:
-        return Reading.NODATA, False
-    bad = _bad(rule, newest)
-    covered = tally(state.samples, now, rule.over, rule.interval).covered
-    sighted = reaches(covered, rule.coverage * rule.over)
-    if rule.tolerate == 0:
-        long_enough = state.breach_since is not None and reaches(newest.at - state.breach_since, rule.over)
-        return (Reading.BREACH if bad else Reading.CLEAR), bad and long_enough and sighted
-    inside = [s for s in state.samples if reaches(rule.over, newest.at - s.at)]
-    spared = sum(not _bad(rule, s) for s in inside) <= rule.tolerate
-    full = state.watched_since is not None and reaches(newest.at - state.watched_since, rule.over)
-    return (Reading.BREACH if bad else Reading.CLEAR), bad and spared and full and sighted
-
-
-def _window(rule: GateRule, state: GateState, now: float) -> tuple[Reading, bool]:
-    long = tally(state.samples, now, rule.over, rule.interval)
-    short = _lately(rule, state, now)
-    if long.value is None or short.value is None or not _enough(rule, state, long, now):
+def _window(rule: GateRule, state: GateState, long: Tally, short: Tally) -> tuple[Reading, bool]:
+    if long.value is None or short.value is None or not _enough(rule, state, long, partial=rule.partial):
         return Reading.NODATA, False
     bad = rule.breaches(long.value) and rule.breaches(short.value)
     return (Reading.BREACH if bad else Reading.CLEAR), bad
 
 
-def _lately(rule: GateRule, state: GateState, now: float) -> Tally:
-    """The last twelfth of the window, two intervals at the least: it tells trouble that goes on from trouble
-    that is over."""
-    return tally(state.samples, now, max(rule.over / 12, 2 * rule.interval), rule.interval)
+def _long_enough(rule: GateRule, state: GateState, at: float) -> bool:
+    """Whether breaches up to AT, the newest sample, have gone on for as long as the rule says."""
+    if rule.mode == "consecutive":
+        return state.run >= rule.count
+    if state.watched_since is None or not reaches(at - state.watched_since, rule.over):
+        return False
+    if rule.tolerate == 0:
+        lasting = state.breach_since is not None and reaches(at - state.breach_since, rule.over)
+    else:
+        inside = tally(state.seen, at, rule.over + 2 * TICK)  # both ends count here: 15 minutes have 61 samples
+        lasting = inside.count - inside.breaches <= rule.tolerate
+    return lasting and reaches(tally(state.seen, at, rule.over).covered, rule.coverage * rule.over)
 
 
-def _consecutive(rule: GateRule, state: GateState, _now: float) -> tuple[Reading, bool]:
-    newest = state.newest
-    bad = newest is not None and _bad(rule, newest)
-    return (Reading.BREACH if bad else Reading.CLEAR), bad and state.run >= rule.count
-
-
-_CONDITIONS = {"sustained": _sustained, "window": _window, "consecutive": _consecutive}
+def _phase(rule: GateRule, state: GateState, condition: Reading, lately: float | None) -> Phase:
+    if condition is Reading.BREACH:
+        return Phase.BREACHING
+    if condition is not Reading.CLEAR or state.newest is None:
+        return Phase.UNKNOWN
+    if rule.mode == "window" and lately is not None and rule.breaches(lately):
+        return Phase.BREACHING
+    well_for = 0.0 if state.well_since is None else state.newest.at - state.well_since
+    if (state.troubled or state.flips) and (state.well_since is None or not reaches(well_for, rule.clear_for)):
+        return Phase.RECOVERING
+    return Phase.CLEAR

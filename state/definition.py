@@ -21,7 +21,13 @@ Duration = Annotated[
     str,
     Meta(pattern=r"^(\d+(\.\d+)?(ms|s|m|h|d))+$", description='a number and a unit: "90s", "15m", "4h", "2d"'),
 ]
-When = Annotated[str, Meta(pattern=r"^(>=|<=|>|<)\s*\d+(\.\d+)?\s*(%|ms|s)?$", description='"> 10%", "< 500ms"')]
+When = Annotated[
+    str,
+    Meta(
+        pattern=r"^(>=|<=|>|<)\s*\d+(\.\d+)?\s*(%|ms|s|x\s+baseline)?$",
+        description='"> 10%", "< 500ms", "> 2x baseline"',
+    ),
+]
 At = Annotated[str, Meta(pattern=r"^T([+-](\d+(\.\d+)?(s|m|h|d))+)?$", description='"T-2d", "T-15m", "T", "T+10m"')]
 Target = str | int | float | bool | list[str]
 Column = Annotated[str, Meta(pattern=r"^.+\..+$", description='"table.column"')]
@@ -121,7 +127,18 @@ class Gate(_Table, frozen=True, kw_only=True):
     then: Literal["warn", "hold", "rollback"] = "rollback"
     min_volume: Annotated[int, Meta(ge=0, description="requests below which a window says nothing")] = 50
     interval: Annotated[Duration, Meta(description="between two samples")] = "1s"
-    clear_for: Duration | None = None
+    coverage: Annotated[float, Meta(ge=0.5, le=1, description="the part of its time that samples must cover")] = 0.8
+    tolerate: Annotated[int, Meta(ge=0, description="sustained: so many samples of the time may read otherwise")] = 0
+    partial: Annotated[bool, Meta(description="window: may trip before it has been watched for all of its time")] = (
+        False
+    )
+    settle: Annotated[Duration | None, Meta(description="what is seen so soon after the arming does not count")] = (
+        None
+    )
+    clear_for: Annotated[
+        Duration | None,
+        Meta(description="well under the limit for so long is clear again; none: a third of its time"),
+    ] = None
     no_data: Annotated[Duration, Meta(description="no data for so long asks for a person")] = "2m"
 
 
@@ -162,6 +179,8 @@ class Override(_Table, frozen=True, kw_only=True):
     over: Duration | None = None
     min_volume: int | None = None
     no_data: Duration | None = None
+    settle: Duration | None = None
+    clear_for: Duration | None = None
     out_of_scope: str | None = None
 
 

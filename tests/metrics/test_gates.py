@@ -164,13 +164,13 @@ def test_many_samples_in_a_moment_do_not_stand_for_a_whole_window() -> None:
 def test_a_clock_that_goes_back_restarts_the_gate() -> None:
     state = feed(RULE, arm(GateState(), 100), [1.0] * 5, start=100)
     state = step(RULE, state, None, 50)
-    assert (state.phase, state.samples) == (Phase.UNKNOWN, ())
+    assert (state.phase, state.newest) == (Phase.UNKNOWN, None)
 
 
 @pytest.mark.parametrize("at", [-1.0, 4.0, 200.0, 60.0])
 def test_samples_from_before_the_arming_the_future_or_long_ago_are_not_believed(at: float) -> None:
     state = arm(GateState(), 5)
-    assert step(RULE, state, Sample(at, 0.0), 100).samples == ()
+    assert step(RULE, state, Sample(at, 0.0), 100).newest is None
 
 
 def test_a_gate_clears_only_under_the_margin_and_for_long_enough() -> None:
@@ -278,7 +278,7 @@ def test_a_gate_taken_up_soon_goes_on_where_it_was() -> None:
 def test_a_gate_taken_up_late_has_seen_nothing(away: float) -> None:
     state = feed(RULE, arm(GateState(), 1000), [0.0] * 9, start=1000)
     back = thaw(RULE, freeze(state, wall_now=5_000.0), wall_now=5_000.0 + away, now=7.0)
-    assert (back.phase, back.samples) == (Phase.UNKNOWN, ())
+    assert (back.phase, back.newest) == (Phase.UNKNOWN, None)
     assert not passes(RULE, back, 7.0)
 
 
@@ -290,7 +290,7 @@ def test_a_latch_and_its_decision_survive_any_time_away() -> None:
 
 
 @pytest.mark.parametrize(
-    "damage", [{"phase": "fine"}, {"samples": [{}]}, {"samples": 3}, {"run": "x"}, {"wall": None}]
+    "damage", [{"phase": "fine"}, {"buckets": [{}]}, {"buckets": 3}, {"run": "x"}, {"wall": None}]
 )
 def test_a_damaged_state_is_refused(damage: dict[str, object]) -> None:
     plain = freeze(feed(RULE, arm(GateState(), 0), [0.0] * 3), wall_now=0.0) | damage
