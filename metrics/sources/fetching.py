@@ -10,7 +10,7 @@ import logging
 import math
 from collections.abc import Container, Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from email.utils import parsedate_to_datetime
 from typing import TypeVar
 
@@ -168,7 +168,8 @@ class Remote:
                 body += chunk
                 if len(body) > MAX_BYTES:
                     raise SourceError(f"{self._what}: over {MAX_BYTES} bytes")
-            at = _said(reply.headers.get("Date", "")) or utc_now()
+            at, now = _said(reply.headers.get("Date", "")), utc_now()
+            at = at if at is not None and abs(at - now) < timedelta(days=1) else now
             return Reply(self._what, reply.status_code, reply.headers, bytes(body), at)
 
 

@@ -10,6 +10,7 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Annotated
 
 import msgspec
 
@@ -41,15 +42,18 @@ _IDLE = {
 }
 
 
+_Count = Annotated[int, msgspec.Meta(ge=0, le=2**53)]  # what a float still holds exactly
+
+
 class _Stats(msgspec.Struct):
     name: str
-    num_requests: int
-    num_failures: int
+    num_requests: _Count
+    num_failures: _Count
 
 
 class _Answer(msgspec.Struct):
     state: str
-    user_count: int
+    user_count: _Count
     stats: list[_Stats]
     current_rps: float | None = None
     current_response_time_percentiles: dict[str, float | None] = {}
@@ -69,7 +73,7 @@ def total_of(answer: _Answer) -> Total:
     if not rows:
         raise SourceError("locust: no row Aggregated")
     total = Total(rows[-1].num_requests, rows[-1].num_failures)  # Locust puts its own last, after any page so named
-    if not 0 <= total.failures <= total.requests:
+    if total.failures > total.requests:
         raise SourceError("locust: more failures than requests")
     return total
 

@@ -198,9 +198,7 @@ class PrometheusSource:
                 if query.query:
                     return gauge(metric, query.unit, await self._found(until, query.query))
                 volume = await self._found(until, query.volume)
-                bad = await self._found(
-                    until, query.bad, volume.stamp
-                )  # of the same moment, by the server's own clock
+                bad = await self._found(until, query.bad, volume.stamp)  # of the same moment, by its clock
                 return ratio(metric, query.unit, bad, volume)
         except SourceError as error:
             return Measurement(metric, None, 0, query.unit, utc_now(), error=str(error))
