@@ -12,10 +12,11 @@ import json
 import math
 from collections.abc import AsyncIterator, Callable, Iterator
 from dataclasses import dataclass, field
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from typing import Any
 from urllib.parse import parse_qsl, urlsplit
 
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from metrics.samples import Measurement, sample_of
@@ -190,10 +191,10 @@ class Render:
         )
 
 
-def minutes(*values: Any, ago: int = 1) -> dict[datetime, Any]:
-    """VALUES in buckets of a minute, the last of them AGO whole minutes before the one that is being filled."""
-    now = datetime.now(UTC).replace(second=0, microsecond=0)
-    return {now - timedelta(minutes=ago + len(values) - 1 - n): value for n, value in enumerate(values)}
+def minutes(*values: Any, ago: int, now: datetime) -> dict[datetime, Any]:
+    """VALUES in buckets of a minute, the last of them AGO whole minutes before the one that is being filled NOW."""
+    last = now.replace(second=0, microsecond=0) - timedelta(minutes=ago)
+    return {last - timedelta(minutes=len(values) - 1 - n): value for n, value in enumerate(values)}
 
 
 _LEAVES = (
@@ -251,3 +252,23 @@ async def survives(source: Source) -> None:
         assert all(isinstance(v, str) or math.isfinite(v) for v in one.detail.values())
         assert (one.error + "".join(str(v) for v in one.detail.values())).isprintable()
         assert sample_of(one, 1.0).volume >= 0
+
+
+def survives_any_answer(make: Callable[[str], Source], *valid: Any, examples: int = 100) -> None:
+    """Whatever is answered to the source that MAKE makes for a URL, it `survives`; VALID are right answers."""
+    body = b""
+
+    @settings(max_examples=examples, deadline=None)
+    @given(st.one_of(*(bodies(one) for one in valid)))
+    def any_answer(one: bytes) -> None:
+        nonlocal body
+        body = one
+        runner.run(survives(source))
+
+    with asyncio.Runner() as runner:
+        server = serving(lambda _: Answer(body))
+        source = make(runner.run(server.__aenter__()).url)
+        runner.run(source.start())
+        any_answer()
+        runner.run(source.stop())
+        runner.run(server.__aexit__(None, None, None))

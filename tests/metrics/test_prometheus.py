@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import shutil
 import socket
 import subprocess
@@ -13,12 +12,10 @@ from typing import Any
 
 import httpx
 import pytest
-from hypothesis import given, settings
 
 from metrics.config import ConfigError, build_sources
 from metrics.sources import Source
-
-from tests.metrics.standins import TOKEN, Answer, Asked, bodies, look, serving, started, survives
+from tests.metrics.standins import TOKEN, Answer, Asked, look, serving, started, survives_any_answer
 
 
 def source_of(url: str, **queries: Any) -> Source:
@@ -199,23 +196,7 @@ def test_what_is_wrong_with_the_table_is_named_by_its_key(table: dict[str, Any],
 
 
 def test_whatever_is_answered_is_a_finite_number_no_data_or_an_error() -> None:
-    body = b""
-
-    @settings(max_examples=150, deadline=None)
-    @given(bodies(vector("1.5", warnings=["x"])) | bodies(_scalar()))
-    def any_answer(one: bytes) -> None:
-        nonlocal body
-        body = one
-        runner.run(survives(source))
-
-    with asyncio.Runner() as runner:
-        server = serving(lambda _: Answer(body))
-        source = source_of(runner.run(server.__aenter__()).url, a="up", b={"bad": "x", "volume": "y"})
-        runner.run(source.start())
-        any_answer()
-        runner.run(source.stop())
-        runner.run(server.__aexit__(None, None, None))
-
-
-def _scalar() -> dict[str, Any]:
-    return {"status": "success", "data": {"resultType": "scalar", "result": [time.time(), "3"]}}
+    scalar = {"status": "success", "data": {"resultType": "scalar", "result": [time.time(), "3"]}}
+    survives_any_answer(
+        lambda url: source_of(url, a="up", b={"bad": "x", "volume": "y"}), vector("1.5", warnings=["x"]), scalar
+    )
