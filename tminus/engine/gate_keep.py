@@ -14,23 +14,40 @@ from typing import Any
 import msgspec
 
 from metrics import gates
-from metrics.gate_model import GateState, Phase
+from metrics.gate_model import GateRule, GateState, Phase
 from metrics.rules import rule_of
 from metrics.samples import Measurement
 from metrics.views import value_text
 from state.definition import Checklist, Gate
-from state.run import GateRecord
+from state.run import GateRecord, RunState
+
+BASELINE = "metrics.baseline"  # the check whose evidence is a baseline
 
 Kept = Mapping[str, Any]
 
 
-def keep(checklist: Checklist, states: Mapping[str, GateState], wall: float, now: float) -> bytes:
+def rules_of(checklist: Checklist, run: RunState) -> dict[str, GateRule]:
+    """The rule of every gate, its limit made of the baseline that RUN holds where it is a multiple of one."""
+    return {gate.id: rule_of(gate, baseline_of(checklist, run, gate.metric)) for gate in checklist.gate}
+
+
+def baseline_of(checklist: Checklist, run: RunState, metric: str) -> float | None:
+    """What METRIC was before the cutover, as an item of the check `metrics.baseline` has seen it."""
+    for item in checklist.items.values():
+        outcome = run.item(item.id).outcome if item.check == BASELINE else None
+        value = outcome.evidence.get(metric) if outcome is not None and outcome.verdict.is_known else None
+        if isinstance(value, int | float) and not isinstance(value, bool):
+            return float(value)
+    return None
+
+
+def keep(rules: Mapping[str, GateRule], states: Mapping[str, GateState], wall: float, now: float) -> bytes:
     """The armed ones of STATES, as `kept` reads them. WALL is seconds since the epoch, NOW the gates' clock."""
     return msgspec.json.encode(
         {
-            gate.id: {"rule": _digest(gate), "state": gates.freeze(states[gate.id], wall, now)}
-            for gate in checklist.gate
-            if states[gate.id].armed
+            key: {"rule": _digest(rules[key]), "state": gates.freeze(state, wall, now)}
+            for key, state in states.items()
+            if state.armed
         }
     )
 
@@ -44,11 +61,11 @@ def kept(data: bytes | None) -> dict[str, Kept]:
     return dict(found)
 
 
-def resumed(gate: Gate, record: GateRecord | None, before: Kept | None, wall: float, now: float) -> GateState:
-    """GATE after a restart, by its RECORD and, where that does not speak against it, by what was kept BEFORE."""
+def resumed(rule: GateRule, record: GateRecord | None, before: Kept | None, wall: float, now: float) -> GateState:
+    """The gate after a restart, by its RECORD and, where that does not speak against it, by what was kept BEFORE."""
     if record is None or not record.armed:
         return GateState()
-    state = _thawed(gate, before, wall, now) or gates.arm(GateState(), now)
+    state = _thawed(rule, before, wall, now) or gates.arm(GateState(), now)
     waits = record.state == "tripped" and record.decision in ("", "roll-back")
     if waits and state.phase is not Phase.TRIPPED:
         return dataclasses.replace(state, phase=Phase.TRIPPED, tripped_at=now)
@@ -57,18 +74,18 @@ def resumed(gate: Gate, record: GateRecord | None, before: Kept | None, wall: fl
     return state
 
 
-def _thawed(gate: Gate, before: Kept | None, wall: float, now: float) -> GateState | None:
-    if not before or before.get("rule") != _digest(gate):  # another rule: what it saw means nothing to this one
+def _thawed(rule: GateRule, before: Kept | None, wall: float, now: float) -> GateState | None:
+    if not before or before.get("rule") != _digest(rule):  # another rule: what it saw means nothing to this one
         return None
     try:
-        state = gates.thaw(rule_of(gate), before["state"], wall, now)
+        state = gates.thaw(rule, before["state"], wall, now)
     except (ValueError, KeyError, TypeError):
         return None
     return state if state.armed else None
 
 
-def _digest(gate: Gate) -> str:
-    return hashlib.sha256(msgspec.json.encode(gate)).hexdigest()[:16]
+def _digest(rule: GateRule) -> str:
+    return hashlib.sha256(repr(rule).encode()).hexdigest()[:16]
 
 
 def evidence_of(gate: Gate, state: GateState, newest: Measurement | None, now: float) -> dict[str, Any]:

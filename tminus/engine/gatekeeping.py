@@ -9,8 +9,7 @@ from datetime import UTC, datetime
 from types import MappingProxyType
 
 from metrics import gates
-from metrics.gate_model import GateState, Phase
-from metrics.rules import rule_of
+from metrics.gate_model import GateState, Op, Phase
 from metrics.samples import Measurement, clock, sample_of
 from state.definition import Checklist, Gate
 from state.events import Actor, Event
@@ -18,7 +17,7 @@ from state.run import GateRecord, RunState
 from state.settled import GateLight, settled
 from tminus.client.messages import GateView
 from tminus.engine import acts
-from tminus.engine.gate_keep import Kept, evidence_of, keep, resumed
+from tminus.engine.gate_keep import Kept, evidence_of, keep, resumed, rules_of
 from tminus.engine.session import NotRecorded, Session
 
 RETRY = 1.0
@@ -30,11 +29,11 @@ class Gatekeeper:
     def __init__(self, session: Session, actor: Actor, kept: Mapping[str, Kept] = MappingProxyType({})) -> None:
         self._session = session
         self._actor = actor
-        self._rules = {gate.id: rule_of(gate) for gate in session.checklist.gate}
+        self._rules = rules_of(session.checklist, session.run)
         now, wall = clock(), time.time()
         self._states = {
-            gate.id: resumed(gate, session.run.gates.get(gate.id), kept.get(gate.id), wall, now)
-            for gate in session.checklist.gate
+            key: resumed(rule, session.run.gates.get(key), kept.get(key), wall, now)
+            for key, rule in self._rules.items()
         }
         # What the record says, not what was thawed: a trip that did not reach the disk is written now.
         self._recorded: dict[str, str] = {key: session.run.gates.get(key, GateRecord()).state for key in self._states}
@@ -63,7 +62,7 @@ class Gatekeeper:
 
     def keep(self) -> bytes:
         """Every armed gate as it is now, for the next engine of this run."""
-        return keep(self._session.checklist, self._states, time.time(), clock())
+        return keep(self._rules, self._states, time.time(), clock())
 
     def write_soon(self, event: Event) -> None:
         """Put EVENT in the queue of what the engine itself has to record."""
@@ -107,11 +106,30 @@ class Gatekeeper:
             case "gate.changed":
                 pass  # it is on disk: now it may be shown
             case "mark" | "check.finished" | "run.created":
+                self._take_baseline(now)
                 self.arm_what_is_due()
                 return
             case _:
                 return
         self.show(now)
+
+    def _take_baseline(self, now: float) -> None:
+        """A gate whose limit is a multiple of what was normal begins anew with each baseline. A latch stays."""
+        for key, rule in rules_of(self._session.checklist, self._session.run).items():
+            if rule == self._rules[key]:
+                continue
+            self._rules[key] = rule
+            if self._states[key].armed and self._states[key].phase is not Phase.TRIPPED:
+                self._states[key] = gates.arm(GateState(), now)
+
+    @property
+    def limits(self) -> dict[str, tuple[Op, float]]:
+        """The limit to draw for each metric: that of the first gate on it that has one."""
+        found: dict[str, tuple[Op, float]] = {}
+        for rule in self._rules.values():
+            if rule.threshold is not None:
+                found.setdefault(rule.metric, (rule.op, rule.threshold))
+        return found
 
     def _decide(self, event: Event, now: float) -> None:
         verb = {"roll-back": "rollback", "continue": "continue", "extend": "extend"}[event.to]

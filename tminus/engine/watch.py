@@ -8,7 +8,7 @@ from types import TracebackType
 from typing import Any, Self
 
 from metrics.config import ConfigError, build_sources
-from metrics.gate_model import Op, parse_condition
+from metrics.gate_model import Op
 from metrics.history import History
 from metrics.live import Live
 from metrics.sampler import Sampler
@@ -25,6 +25,7 @@ from tminus.engine.gatekeeping import Gatekeeper
 from tminus.engine.session import Session
 from tminus.engine.summaries import Tally, summary, tallied
 
+NO_LIMIT: tuple[Op, float | None] = (">", None)
 GATES = "gates"  # what the history remembers them under
 
 
@@ -39,7 +40,7 @@ class Watch:
         self._actor = actor
         self._history = history
         self._keeper = Gatekeeper(session, actor, kept(history.recall(GATES)))
-        self._limits = _limits(session.checklist)
+        self._gated = {gate.metric for gate in session.checklist.gate}
         self._sources, self._missing = _sources(session.checklist, targets)
         absent = {view.source: view.error for view in self._missing.values()}
         self._sampler = Sampler(self._sources, self._measured, absent=absent)
@@ -78,7 +79,7 @@ class Watch:
 
     def _shown(self, metric: str) -> bool:
         face = self.live.metrics.get(metric)
-        return metric in self._limits or (face is not None and face.headline)
+        return metric in self._gated or (face is not None and face.headline)
 
     def _heard(self, event: Event) -> None:
         """A pause point was passed: what the metrics were until then goes into the record."""
@@ -97,10 +98,7 @@ class Watch:
             self._session.trouble(self._history.trouble, of="history")
 
     def _view(self, one: Measurement) -> MetricView:
-        op: Op = ">"
-        limit: float | None = None
-        if one.metric in self._limits:
-            op, limit = self._limits[one.metric]
+        op, limit = self._keeper.limits.get(one.metric, NO_LIMIT)
         shown = self.live.view(one.metric, op=op, threshold=limit)
         return MetricView(
             metric=one.metric,
@@ -116,14 +114,6 @@ class Watch:
             status=shown.status,
             error=shorten(clean(one.error), 120),
         )
-
-
-def _limits(checklist: Checklist) -> dict[str, tuple[Op, float]]:
-    """The limit to draw for each metric: that of the first gate on it."""
-    limits: dict[str, tuple[Op, float]] = {}
-    for gate in checklist.gate:
-        limits.setdefault(gate.metric, parse_condition(gate.when))
-    return limits
 
 
 def _sources(checklist: Checklist, targets: Targets) -> tuple[tuple[Source, ...], dict[str, MetricView]]:
