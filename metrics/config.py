@@ -17,7 +17,9 @@ from metrics.tables import ConfigError, Table
 __all__ = ["KINDS", "ConfigError", "build_sources"]
 
 # Each is a module of this name in metrics.sources with METRICS, KEYS and build(table). Loaded when asked for.
-KINDS = ("http", "postgres", "pgbouncer", "pool", "prometheus", "sentry", "render", "log", "host", "locust")
+KINDS = (
+    "http", "postgres", "rows", "pgbouncer", "pool", "prometheus", "sentry", "render", "log", "host", "locust",
+)  # fmt: skip
 
 
 def build_sources(tables: Mapping[str, Any]) -> tuple[Source, ...]:

@@ -1,203 +1,217 @@
-"""The server's side of the pool: connections against what the server would still give this role.
+"""The server's side: its connections against what it would still give the application, its transactions, whether
+somebody waits, and whether a new connection is given at all.
 
-One connection of its own, in a thread of its own. Sessions are counted by `datname is not null`: to a role
-without pg_monitor, state and backend_type of other roles' sessions are NULL, and counting by them would
-silently undercount (PostgreSQL docs, pg_stat_activity; tried on 15 and 18).
+One connection of its own, named, with a deadline, in one read-only transaction a look, so that it works as any
+role and through a transaction pool. A second, short one is made a moment each time, as an application would, for
+`pg.connect_failures`.
 """
 
 from __future__ import annotations
 
-import asyncio
-import contextlib
 from collections.abc import Mapping
-from concurrent.futures import Future, ThreadPoolExecutor
-from dataclasses import dataclass
 from typing import Any
 
 import psycopg2
-import psycopg2.extensions
 
-from metrics.samples import Measurement, divide, utc_now
+from metrics.samples import Measurement, clock, divide, utc_now
 from metrics.sources import Metric, Source, SourceError
+from metrics.sources.connect_errors import failure_of, misuse_of
+from metrics.sources.connecting import Aside, Looker, connected
+from metrics.sources.postgres_stats import Counters, Sessions, ask_counters, ask_sessions, grown
 from metrics.tables import Table
 
 METRICS: Mapping[str, Metric] = {
     "pg.connections": Metric("Connections", "count", "sessions counted against the tightest limit"),
-    "pg.usable": Metric("Connections allowed", "count", "the tightest limit of server, role and database"),
+    "pg.usable": Metric(
+        "Connections allowed", "count", "the tightest limit of the server (less what is reserved), role and database"
+    ),
     "pg.usage": Metric("Connections, server", "ratio", "connections / allowed", 1.0, 0.8, headline=True),
-    "pg.idle_in_transaction": Metric("Idle in transaction", "count", "sessions", 10.0, headline=True),
+    "pg.connect_failures": Metric(
+        "New connections refused", "ratio", "tries to connect as an application does that the database failed",
+        1.0, 0.5, headline=True,
+    ),
+    "pg.active": Metric("Sessions active", "count", "sessions at work on a statement"),
+    "pg.idle": Metric("Sessions idle", "count", "sessions that wait for their client"),
+    "pg.idle_in_transaction": Metric(
+        "Idle in transaction", "count", "sessions, the aborted ones included", 10.0, headline=True
+    ),
     "pg.blocked": Metric("Sessions blocked", "count", "sessions that wait for a lock", 10.0, 1.0, headline=True),
-}
+    "pg.longest_transaction": Metric("Longest transaction", "s", "age of the oldest one of another session"),
+    "pg.longest_idle_in_transaction": Metric("Longest idle in transaction", "s", "how long the worst has been so"),
+    "pg.transactions": Metric("Transactions", "1/s", "commits and rollbacks of this database, without our own"),
+    "pg.rollbacks": Metric("Rolled back", "ratio", "rollbacks / transactions since the look before", 1.0),
+    "pg.deadlocks": Metric("Deadlocks", "count", "since the look before", 5.0, 1.0),
+    "pg.cache_hit": Metric("Cache hit", "ratio", "blocks found in memory / wanted, since the look before", 1.0),
+    "pg.temp_bytes": Metric("Temporary files", "bytes", "written since the look before"),
+    "pg.database_size": Metric("Database size", "bytes", "of this database; looked at once a minute"),
+}  # fmt: skip
 KEYS: Mapping[str, str] = {
     "url": "the database; needed",
     "interval": 'between two looks; "5s"',
     "timeout": 'of one look; "4s"',
+    "probe_url": "where a new connection is tried; the url itself. Name the application's pooler here",
+    "probe": "whether new connections are tried; true",
 }
-
-APPLICATION_NAME = "tminus-metrics"
-_NO_LIMIT = -1
-_SQL = """
-with mine as (
-  select rolconnlimit, rolsuper, pg_has_role(current_user, 'pg_monitor', 'member') as sees_all
-    from pg_roles where rolname = current_user
-), here as (select datconnlimit from pg_database where datname = current_database()),
-sessions as (
-  select datname, usename, state, pid from pg_stat_activity where datname is not null
-)
-select current_setting('max_connections')::int,
-       current_setting('superuser_reserved_connections')::int,
-       coalesce(nullif(current_setting('reserved_connections', true), ''), '0')::int,
-       mine.rolconnlimit, here.datconnlimit, mine.rolsuper or mine.sees_all,
-       count(*),
-       count(*) filter (where usename = current_user),
-       count(*) filter (where sessions.datname = current_database()),
-       count(*) filter (where state like 'idle in transaction%'),
-       count(*) filter (where state = 'active'),
-       count(*) filter (where state = 'idle'),
-       count(*) filter (where state is null),
-       count(*) filter (where cardinality(pg_blocking_pids(pid)) > 0)
-  from mine, here left join sessions on true
- group by 1, 2, 3, 4, 5, 6
-"""
-
-
-@dataclass(frozen=True, slots=True)
-class Seen:
-    """One look at pg_stat_activity and at the limits; the counts are sessions of all databases."""
-
-    max_connections: int
-    superuser_reserved: int
-    reserved: int
-    role_limit: int
-    database_limit: int
-    sees_all: bool
-    total: int
-    of_role: int
-    of_database: int
-    idle_in_transaction: int
-    active: int
-    idle: int
-    hidden: int
-    blocked: int
-
-    def tightest(self) -> tuple[str, int, int]:
-        """The limit nearest to being reached: (whose, connections counted, connections allowed)."""
-        server = self.max_connections - self.superuser_reserved - self.reserved
-        limits = [("server", self.total, server)]
-        if self.role_limit != _NO_LIMIT:
-            limits.append(("role", self.of_role, self.role_limit))
-        if self.database_limit != _NO_LIMIT:
-            limits.append(("database", self.of_database, self.database_limit))
-        return min(limits, key=lambda limit: limit[2] - limit[1])
+APPLICATION_NAME, PROBE_NAME = "tminus-metrics", "tminus-probe"
+SIZE_EVERY = 60.0  # seconds; the size of a database is looked up file by file
+_COUNTED = ("pg.transactions", "pg.rollbacks", "pg.deadlocks", "pg.cache_hit", "pg.temp_bytes")
 
 
 class PostgresSource:
     """Looks at URL (libpq's form) every INTERVAL seconds, each look within TIMEOUT seconds.
 
     pg.connections and pg.usable belong to the tightest limit (detail "limit"); pg.usage is their ratio. Where
-    other roles' sessions hide their state, pg.idle_in_transaction is no data rather than too small a number.
+    other roles' sessions hide their state, what depends on states is no data rather than too small a number.
     Nothing of the URL reaches an error: only the kind of it does.
     """
 
     name: str = "postgres"
     metrics = METRICS
 
-    def __init__(self, url: str, *, interval: float = 5.0, timeout: float = 4.0) -> None:
+    def __init__(
+        self, url: str, *, interval: float = 5.0, timeout: float = 4.0, probe_url: str = "", probe: bool = True
+    ) -> None:
         if interval <= 0 or timeout <= 0:
             raise ValueError("interval and timeout are over 0")
         self.interval, self._timeout, self._url = interval, timeout, url
-        self._thread: ThreadPoolExecutor | None = None
-        self._connection: Any = None
-        self._look_under_way: Future[Seen] | None = None
+        self._probe_url = (probe_url or url) if probe else ""
+        self._main = Looker("PostgreSQL", self._connect, timeout)
+        self._probe = Aside("PostgreSQL")
+        self._before: Counters | None = None
+        self._ours = 0  # commits of our own since the counters before
+        self._size: Measurement | None = None
+        self._size_at = 0.0
+        if not probe:
+            self.metrics = {name: face for name, face in METRICS.items() if name != "pg.connect_failures"}
 
     def __repr__(self) -> str:
         return f"PostgresSource(interval={self.interval})"
 
     async def start(self) -> None:
-        self._thread = ThreadPoolExecutor(1, thread_name_prefix="metrics-postgres")
+        return None
 
     async def stop(self) -> None:
-        if self._thread is not None:
-            thread, self._thread = self._thread, None
-            closed = thread.submit(self._close)
-            thread.shutdown(wait=False)
-            with contextlib.suppress(TimeoutError):  # a look that hangs ends by its own deadlines
-                await asyncio.wait_for(asyncio.wrap_future(closed), self._timeout)
+        self._main.stop()
 
     async def sample(self) -> tuple[Measurement, ...]:
-        """Raises SourceError, with the kind of the failure alone, when the server could not be asked."""
-        if self._thread is None:
-            raise SourceError("the source is not started")
-        if self._look_under_way is not None and not self._look_under_way.done():
-            raise SourceError("PostgreSQL: the look before has not come back yet")
-        self._look_under_way = self._thread.submit(self._look)
-        return _measurements(await asyncio.wrap_future(self._look_under_way))
-
-    def _close(self) -> None:
-        connection, self._connection = self._connection, None
-        if connection is not None:
-            connection.close()
+        """Every metric. A server that cannot be asked is an error of all but pg.connect_failures: of that one it is
+        the value."""
+        try:
+            told = await self._main.look(self._look)
+        except SourceError as error:
+            at, why = utc_now(), str(error)
+            names = [name for name in METRICS if name != "pg.connect_failures"]
+            told = tuple(Measurement(name, None, 0, METRICS[name].unit, at, error=why) for name in names)
+        return (*told, *([await self._new_connection()] if self._probe_url else []))
 
     def _connect(self) -> Any:
-        wait = max(round(self._timeout), 2)  # libpq takes whole seconds, two at the least
-        connection = psycopg2.connect(
-            self._url,
-            application_name=APPLICATION_NAME,
-            connect_timeout=wait,
-            tcp_user_timeout=int(wait * 1000),  # a peer that vanished is noticed
-        )
-        connection.autocommit = True
-        connection.set_client_encoding("UTF8")
-        with connection.cursor() as cursor:
-            cursor.execute("set default_transaction_read_only = on")
-            cursor.execute("select set_config('statement_timeout', %s, false)", (f"{self._timeout * 1000:.0f}",))
+        connection = connected(self._url, APPLICATION_NAME, self._timeout)
+        connection.set_session(readonly=True)
         return connection
 
-    def _look(self) -> Seen:
+    def _look(self, connection: Any) -> tuple[Measurement, ...]:
+        with connection, connection.cursor() as cursor:  # one transaction: a pool may give another server to the next
+            cursor.execute("select set_config('statement_timeout', %s, true)", (f"{self._timeout * 1000:.0f}",))
+            seen, applications = ask_sessions(cursor)
+            counters = ask_counters(cursor, clock())
+            size = self._asked_size(cursor)
+        told = (*_of_sessions(seen, applications), *_of_counters(self._before, counters, self._ours), size)
+        self._before, self._ours = counters, 1
+        return told
+
+    def _asked_size(self, cursor: Any) -> Measurement:
+        if self._size is None or clock() - self._size_at >= SIZE_EVERY:
+            cursor.execute("select pg_database_size(current_database())")
+            self._size_at = clock()
+            self._size = Measurement("pg.database_size", float(cursor.fetchone()[0]), 1, "bytes", utc_now())
+        return self._size
+
+    async def _new_connection(self) -> Measurement:
+        """1 when the database gives no new connection, 0 when it does; an error when it was asked wrongly."""
+        at = utc_now()
         try:
-            if self._connection is None:
-                self._connection = self._connect()
-            with self._connection.cursor() as cursor:
-                cursor.execute(_SQL)
-                row = cursor.fetchone()
+            failed = await self._probe.run(self._try, self._timeout)
+        except SourceError:  # it did not come back within the time in which an application gives up too
+            failed = "no answer"
+        self._ours += 1
+        if failed.startswith("?"):
+            return Measurement("pg.connect_failures", None, 0, "ratio", at, error=f"PostgreSQL: {failed[1:]}")
+        detail: dict[str, float | str] = {"why": failed} if failed else {}
+        return Measurement(
+            "pg.connect_failures", float(bool(failed)), 1, "ratio", at, detail, bad=float(bool(failed))
+        )
+
+    def _try(self) -> str:
+        """Connect, ask, leave. How it failed; "?…" for what is wrong with the question; "" when it did not fail."""
+        try:
+            connection = connected(self._probe_url, PROBE_NAME, self._timeout)
+            try:
+                connection.autocommit = True
+                connection.cursor().execute("select 1")
+            finally:
+                connection.close()
         except psycopg2.Error as error:
-            self._close()
-            raise SourceError(_kind(error)) from None
-        return Seen(*row)
+            text = str(error)
+            return failure_of(text) or f"?{misuse_of(text) or f'{type(error).__name__}, of an unknown kind'}"
+        return ""
 
 
-def _kind(error: psycopg2.Error) -> str:
-    code = error.pgcode
-    name = type(error).__name__
-    return f"PostgreSQL: {name} ({code})" if code else f"PostgreSQL: {name}, no answer from the server"
-
-
-def _measurements(seen: Seen) -> tuple[Measurement, ...]:
+def _of_sessions(seen: Sessions, applications: Mapping[str, float | str]) -> tuple[Measurement, ...]:
     at = utc_now()
     limit, used, usable = seen.tightest()
     detail: dict[str, float | str] = {
         "limit": limit,
         "max_connections": seen.max_connections,
-        "active": seen.active,
-        "idle": seen.idle,
-        "hidden": seen.hidden,
         "all": seen.total,
+        "hidden": seen.hidden,
+        **applications,
     }
-    knows = seen.sees_all or seen.hidden == 0
-    idle = float(seen.idle_in_transaction) if knows else None
+    hidden: dict[str, float | str] = {"why": f"{seen.hidden} sessions of other roles hide their state"}
+
+    def gauge(metric: str, value: float, detail: Mapping[str, float | str] = detail) -> Measurement:
+        return Measurement(metric, float(value), 1, METRICS[metric].unit, at, detail)
+
+    def of_states(metric: str, value: float) -> Measurement:
+        if seen.knows_states:
+            return gauge(metric, value, {})
+        return Measurement(metric, None, 0, METRICS[metric].unit, at, hidden)
+
+    usage = divide(used, usable)
     return (
-        Measurement("pg.connections", used, 1, "count", at, detail),
-        Measurement("pg.usable", usable, 1, "count", at, detail),
-        Measurement("pg.usage", divide(used, usable), 1, "ratio", at, detail),
-        Measurement("pg.idle_in_transaction", idle, 1, "count", at, detail),
-        Measurement("pg.blocked", seen.blocked, 1, "count", at, detail),
+        gauge("pg.connections", used),
+        gauge("pg.usable", usable),
+        Measurement("pg.usage", 1.0 if usage is None and used else usage, 1, "ratio", at, detail),
+        of_states("pg.active", seen.active),
+        of_states("pg.idle", seen.idle),
+        of_states("pg.idle_in_transaction", seen.idle_in_transaction + seen.aborted),
+        of_states("pg.longest_transaction", seen.longest),
+        of_states("pg.longest_idle_in_transaction", seen.longest_idle),
+        gauge("pg.blocked", seen.blocked, {}),
+    )
+
+
+def _of_counters(before: Counters | None, after: Counters, ours: int) -> tuple[Measurement, ...]:
+    at, by = utc_now(), grown(before, after, ours)
+    if by is None:
+        why: dict[str, float | str] = {"why": "first look" if before is None else "the counters were reset"}
+        return tuple(Measurement(name, None, 0, METRICS[name].unit, at, why) for name in _COUNTED)
+    done = by.commits + by.rollbacks
+    return (
+        Measurement("pg.transactions", divide(done, by.seconds), 1, "1/s", at),
+        Measurement("pg.rollbacks", divide(by.rollbacks, done), done, "ratio", at, bad=float(by.rollbacks)),
+        Measurement("pg.deadlocks", float(by.deadlocks), 1, "count", at),
+        Measurement("pg.cache_hit", by.cache_hit, by.hits + by.reads, "ratio", at),
+        Measurement("pg.temp_bytes", float(by.temp_bytes), 1, "bytes", at),
     )
 
 
 def build(table: Table) -> Source:
     """The source of `[metrics.postgres]`."""
+    url = table.url("postgresql", "postgres")
     return PostgresSource(
-        table.url("postgresql", "postgres"),
+        url,
         interval=table.seconds("interval", 5.0),
         timeout=table.seconds("timeout", 4.0),
+        probe_url=table.url("postgresql", "postgres", name="probe_url", default=url),
+        probe=table.flag("probe", True),
     )
