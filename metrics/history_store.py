@@ -47,7 +47,7 @@ class Damaged(Exception):
 
 
 class Store:
-    """An open history file. Belongs to one thread. All that touches the disk raises sqlite3.Error: see `is_damage`."""
+    """An open history file. Belongs to one thread. What touches the disk raises sqlite3.Error: see `is_damage`."""
 
     def __init__(self, path: Path) -> None:
         """Open PATH, or begin it. Raises Unfit, Damaged or sqlite3.Error."""
