@@ -198,8 +198,7 @@ def main() -> None:
         rate, in_order, jump = read(folder / "with histograms-0", seconds)
         say(f"read: {rate:,.0f} samples/s; a frame of a replay {in_order:.2f} ms, after a jump {jump:.1f} ms\n")
         fastest = rate / given.metrics
-        say(f"a replay of {given.metrics} metrics at 1 Hz that reads every sample: at most {fastest:,.0f}x
-")
+        say(f"a replay of {given.metrics} metrics at 1 Hz that reads every sample: at most {fastest:,.0f}x\n")
 
 
 def _bare(one: Measurement) -> Measurement:
