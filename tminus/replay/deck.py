@@ -6,7 +6,8 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
-from tminus.replay.tape import Tape, big
+from tminus.replay.tape import Tape
+from tminus.replay.words import big
 
 SPEEDS = (1.0, 2.0, 5.0, 10.0, 60.0, 300.0, 1000.0)
 

@@ -6,8 +6,10 @@ import re
 from datetime import datetime, timedelta
 from pathlib import Path
 
+import msgspec
+
 from metrics.history import HistoryError, Recording, history_path
-from state.definition import offset_seconds
+from state.definition import Checklist, Item, Step, offset_seconds
 from state.loader import Loaded, load_checklist
 from state.problems import ChecklistError
 from state.record import RecordError
@@ -31,7 +33,8 @@ def load_tape(record: Path, checklist: Path) -> tuple[Tape, Path | None]:
     try:
         run, events = read_record(record)
     except RecordError as error:
-        raise Unplayable(str(error)) from error
+        named = str(error) if record.name in str(error) else f"{record.name}: {error}"
+        raise Unplayable(named) from error
     except OSError as error:
         raise Unplayable(f"{record.name}: {error.strerror or type(error).__name__}") from error
     if not events:
@@ -50,7 +53,8 @@ def load_tape(record: Path, checklist: Path) -> tuple[Tape, Path | None]:
     except HistoryError as error:
         history = None
         notes.append(f"{error}: the screens are without metrics")
-    tape = Tape(loaded.checklist, tuple(events), record.name, tuple(notes), shown_metrics(loaded.checklist), ends)
+    checklist_then = _left_out(loaded.checklist, run.meta.get("left_out"))
+    tape = Tape(checklist_then, tuple(events), record.name, tuple(notes), shown_metrics(loaded.checklist), ends)
     try:
         _ = tape.times, tape.states, tape.faces
     except (ValueError, KeyError, TypeError, AttributeError) as error:
@@ -65,6 +69,19 @@ def _loaded(path: Path) -> Loaded:
         return load_checklist(path)
     except ChecklistError as error:
         raise Unplayable(str(error)) from error
+
+
+def _left_out(checklist: Checklist, reasons: object) -> Checklist:
+    """CHECKLIST without what a rehearsal left out: its record says so, and the project's own file does not."""
+    if not isinstance(reasons, dict):
+        return checklist
+    put = msgspec.structs.replace
+
+    def items(step: Step) -> list[Item]:
+        return [put(item, out_of_scope=str(reasons.get(item.id, item.out_of_scope))) for item in step.item]
+
+    phases = [put(phase, step=[put(step, item=items(step)) for step in phase.step]) for phase in checklist.phase]
+    return put(checklist, phase=phases)
 
 
 def _end_of(history: Path) -> datetime | None:

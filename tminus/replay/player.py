@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import os
 import tempfile
 import threading
 import time
@@ -20,7 +19,8 @@ from state.events import utc_text
 from tminus.client.messages import ReplayView, Reply, Snapshot, View, Welcome
 from tminus.client.requests import PROTOCOL, Hello, Play, Request
 from tminus.replay.deck import MOVES, Deck
-from tminus.replay.tape import told, view_at
+from tminus.replay.tape import view_at
+from tminus.replay.words import told
 from tminus.version import __version__
 
 FRAME = 0.25  # seconds between two pictures while it plays: as often as the cockpit draws
@@ -128,7 +128,8 @@ class Player:
 
     async def _take(self, request: Request, writer: asyncio.StreamWriter) -> None:
         if isinstance(request, Hello):
-            welcome = Welcome(version=__version__, protocol=PROTOCOL, name=request.name, uid=os.getuid())
+            # Nobody who looks back is one of those who were there: the driver of then is not "you".
+            welcome = Welcome(version=__version__, protocol=PROTOCOL, name=request.name, uid=-1)
             writer.write(msgspec.json.encode(welcome) + b"\n")
             if request.watch:
                 writer.write(msgspec.json.encode(Snapshot(view=self.view())) + b"\n")
@@ -151,8 +152,8 @@ def playing(deck: Deck, history: Path | None) -> Iterator[Path]:
         async def serve() -> None:
             ended = asyncio.Event()
             # Opened here: a recording belongs to the thread that reads it.
-            recording = Recording(history) if history else None
-            player = Player(deck, recording)
+            recording, shown = _opened(history, deck)
+            player = Player(shown, recording)
             async with await player.listen(socket):
                 task = asyncio.create_task(player.play())
                 loop_of.append((asyncio.get_running_loop(), ended))
@@ -172,6 +173,13 @@ def playing(deck: Deck, history: Path | None) -> Iterator[Path]:
             for loop, ended in loop_of:
                 loop.call_soon_threadsafe(ended.set)
             thread.join(5.0)
+
+
+def _opened(history: Path | None, deck: Deck) -> tuple[Recording | None, Deck]:
+    try:
+        return (Recording(history) if history else None), deck
+    except HistoryError as error:
+        return None, replace(deck, tape=replace(deck.tape, notes=(*deck.tape.notes, str(error))))
 
 
 def _run(serve: Callable[[], object], ready: threading.Event) -> None:

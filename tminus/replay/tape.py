@@ -5,18 +5,17 @@ from __future__ import annotations
 from bisect import bisect_right
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from datetime import datetime, timedelta
+from datetime import datetime
 from functools import cached_property
 
 from metrics.history import Recording
-from metrics.rules import rule_of
-from state.clean import clean, shorten
-from state.definition import Checklist, Gate
+from state.definition import Checklist
 from state.events import Event, utc_text
-from state.run import GateRecord, ItemState, RunState, apply
+from state.run import ItemState, RunState, apply
 from state.settled import GateLight
-from tminus.client.messages import GateView, ItemFace, ItemView, PhaseFace, RunInfo, StepFace, View
+from tminus.client.messages import ItemFace, ItemView, PhaseFace, RunInfo, StepFace, View
 from tminus.engine.views import is_complete, phase_faces, role_views, run_sections
+from tminus.replay.gates import gate_views
 from tminus.replay.metrics import Shown, metrics_at
 
 STRANGE = "not-in-this-checklist"
@@ -90,34 +89,40 @@ class Tape:
         strange = [key for key in self.states[-1].items if key not in self.checklist.items]
         if not strange:
             return known
-        items = tuple(ItemFace(id=key, text=self._text(key)) for key in strange)
+        items = tuple(ItemFace(id=key, text=self.texts.get(key, key)) for key in strange)
         steps = (StepFace("Items of the record", items),)
         return (
             *known,
             PhaseFace(id=STRANGE, title="Not in this checklist", mode="do-confirm", branch="main", steps=steps),
         )
 
-    def _text(self, key: str) -> str:
-        """The text of an item or a gate as the record's outline keeps it; its id when it does not."""
+    @cached_property
+    def texts(self) -> dict[str, str]:
+        """The text of every item and gate ("gate:ID") as the record's outline keeps it."""
         outline = self.states[-1].meta.get("outline", {})
-        parts = str(outline.get(key, "")).split(" | ") if isinstance(outline, dict) else []
-        return (parts[0] if key.startswith("gate:") else parts[1] if len(parts) > 1 else "") or key
+        if not isinstance(outline, dict):
+            return {}
+        # A gate's line begins with its text, an item's with its phase.
+        lines = {key: str(line).split(" | ") for key, line in outline.items()}
+        place = {key: 0 if key.startswith("gate:") else min(1, len(parts) - 1) for key, parts in lines.items()}
+        return {key: parts[place[key]] for key, parts in lines.items()}
 
 
 def view_at(tape: Tape, position: int, moment: datetime, recording: Recording | None) -> View:
     """What the screens showed at MOMENT, when POSITION events had happened.
 
-    What the record holds is exact. Gates are as the record last says, with the numbers of that moment: how far
-    they were between two changes is not in it. Raises what a record that makes no sense makes `state` raise,
-    and HistoryError.
+    What the record holds is exact; of the gates see `tminus.replay.gates`. Raises what a record that makes no
+    sense makes `state` raise, and HistoryError.
     """
     run = tape.states[position]
-    gates = gate_views(tape, run, moment)
+    metrics, series = metrics_at(recording, tape.shown, moment) if recording else ({}, {})
+    engine = next((one for one in reversed(tape.events[:position]) if one.kind.startswith("engine.")), None)
+    seen = metrics if recording else None
+    gates = gate_views(tape.checklist, run, moment, tape.texts, engine, seen)
     lights = {key: GateLight(key, gate.state, gate.why) for key, gate in gates.items()}
     sections = run_sections(tape.checklist, run, lights, moment)
     strange = {key: _strange(key, state) for key, state in run.items.items() if key not in tape.checklist.items}
     assert sections.standing is not None
-    metrics, series = metrics_at(recording, tape.shown, moment) if recording else ({}, {})
     return View(
         run=_info(tape, run, moment),
         roles=role_views(tape.checklist),
@@ -148,46 +153,6 @@ def _info(tape: Tape, run: RunState, moment: datetime) -> RunInfo:
     )
 
 
-def gate_views(tape: Tape, run: RunState, moment: datetime) -> dict[str, GateView]:
-    """Every gate as the record of RUN last says."""
-    known = {gate.id: _gate(gate, run.gates.get(gate.id, GateRecord()), moment) for gate in tape.checklist.gate}
-    strange = {
-        key: GateView(id=key, text=shorten(tape._text(f"gate:{key}"), 120), then="", armed=gate.armed,
-                      state="unknown" if gate.armed else "unarmed", why="this checklist does not know it")
-        for key, gate in run.gates.items()
-        if key not in known
-    }  # fmt: skip
-    return known | strange
-
-
-def _gate(gate: Gate, record: GateRecord, moment: datetime) -> GateView:
-    state, why = (record.state if record.armed else "unarmed"), record.why
-    if record.armed and state == "unarmed":
-        state, why = "unknown", "armed, and nothing seen yet"
-    elif state == "clear" and gate.then != "rollback" and not _seen_through(gate, record, moment):
-        state, why = "unknown", f"clear, and not yet for a whole window; {why}"
-    if record.armed and record.changed_at:
-        why = f"{why} (recorded {record.changed_at[11:19]} UTC)"
-    return GateView(
-        id=gate.id,
-        text=gate.text,
-        then=gate.then,
-        armed=record.armed,
-        state=state,
-        why=clean(why) if record.armed else "",
-        progress=1.0 if state == "tripped" else 0.0,
-        decision=record.decision,
-    )
-
-
-def _seen_through(gate: Gate, record: GateRecord, moment: datetime) -> bool:
-    """Whether a criterion of success was clear for its whole window: before that no screen said so."""
-    try:
-        return moment - datetime.fromisoformat(record.changed_at) >= timedelta(seconds=rule_of(gate).span)
-    except (ValueError, TypeError):
-        return False
-
-
 def _strange(key: str, state: ItemState) -> ItemView:
     """An item of the record that the checklist at hand does not have: nobody can say whether it is settled."""
     return ItemView(
@@ -201,51 +166,3 @@ def _strange(key: str, state: ItemState) -> ItemView:
         attempts=state.attempts,
         blocked="this checklist does not know it",
     )
-
-
-def big(event: Event) -> bool:
-    """Whether EVENT is one to jump to: a pause point, a gate that tripped, a hold, something that failed."""
-    match event.kind:
-        case "phase.go" | "hold.raised" | "gate.decided" | "run.closed":
-            return True
-        case "gate.changed":
-            return event.to == "tripped"
-        case "check.finished":
-            return event.to in ("fail", "error")
-        case "mark":
-            return event.to == "failed"
-    return False
-
-
-def told(event: Event) -> str:
-    """EVENT in one line of words."""
-    item, reason = event.item, f": {event.reason}" if event.reason else ""
-    match event.kind:
-        case "run.created":
-            words = "the run begins"
-        case "run.closed":
-            words = "the run is closed"
-        case "engine.started":
-            words = f"the engine {event.to or 'started'}"
-        case "phase.go":
-            words = f"GO: the pause point of {item} is passed"
-        case "check.started":
-            words = f"{item}: its check begins"
-        case "check.finished":
-            seen = str(event.data.get("actual", ""))
-            words = f"{item}: {event.to}" + (f", {seen}" if seen else "")
-        case "mark":
-            words = f"{item}: {event.to}{reason}"
-        case "hold.raised":
-            words = f"HOLD{reason}"
-        case "hold.released":
-            words = f"the hold is over{reason}"
-        case "lease.taken":
-            words = f"{event.actor} drives"
-        case "gate.changed" | "gate.decided":
-            words = f"gate {item}: {event.to}{reason}"
-        case "note":
-            words = f"note{f' on {item}' if item else ''}{reason}"
-        case _:
-            words = " ".join(part for part in (event.kind, item, event.to) if part) + reason
-    return shorten(clean(words), 300)

@@ -13,7 +13,8 @@ from metrics.views import text_of
 from state.clean import clean
 from state.durations import format_duration
 from state.events import Event
-from tminus.replay.tape import Tape, big, told
+from tminus.replay.tape import Tape
+from tminus.replay.words import big, told
 
 
 def timeline(tape: Tape, recording: Recording | None) -> Iterator[str]:
