@@ -115,7 +115,7 @@ class Cockpit(App[int]):
         self.bridge.update(connected=False, lost_at=since, lost_why=message.why, now=self.now())
 
     def _tick(self) -> None:
-        self.bridge.update(now=screen_time(self.scene.view, self.now()))
+        self.bridge.update(now=screen_time(self.bridge.scene.view, self.now()))
         self._attend_gates()
 
     def _attend_gates(self) -> None:
@@ -241,7 +241,7 @@ class Cockpit(App[int]):
         self.action_command_palette()
 
     def _do_quit(self) -> None:
-        if self.scene.view.replay is not None:
+        if self.bridge.scene.view.replay is not None:
             self.exit(0)
             return
         self.exit(0, message="The screen is closed; the run goes on. Open it again with: tminus run")
