@@ -19,9 +19,9 @@ Predicate = Callable[[Scene], str]
 class Action:
     """One thing a person can do.
 
-    `scope` is where it acts (item, run or screen), `danger` what it can do to the world or the record (none,
-    record, world), `twin` the command that does the same without a screen, `why_not` the reason why it cannot
-    be done now (empty: it can).
+    `scope` is where it acts (item, run, screen, or replay: in none but one), `danger` what it can do to the world
+    or the record (none, record, world), `twin` the command that does the same without a screen, `why_not` the
+    reason why it cannot be done now (empty: it can).
     """
 
     id: str
@@ -40,7 +40,11 @@ class Action:
         return KEY_FACES.get(self.key, self.key)
 
 
-KEY_FACES = {"question_mark": "?", "colon": ":", "slash": "/", "space": "space", "enter": "enter"}
+KEY_FACES = {
+    "question_mark": "?", "colon": ":", "slash": "/", "space": "space", "enter": "enter", "plus": "+", "minus": "-",
+    "left_square_bracket": "[", "right_square_bracket": "]", "left_curly_bracket": "{", "right_curly_bracket": "}",
+    "dollar_sign": "$",
+}  # fmt: skip
 _KEY_NAMES = {face: name for name, face in KEY_FACES.items()}
 
 ACTIONS: tuple[Action, ...] = (
@@ -84,6 +88,26 @@ ACTIONS: tuple[Action, ...] = (
     Action("palette", "colon", "commands", "Every action by name", "screen", more_keys=("ctrl+p",)),
     Action("help", "question_mark", "help", "Keys, states and what they mean", "screen", twin="tminus --help"),
     Action("quit", "q", "quit screen", "Close this screen; the run goes on without it", "screen"),
+    Action("play", "space", "play/pause", "Let the replay go on, or stand still", "replay",
+           twin="tminus replay RECORD", why_not=reasons.replaying),
+    Action("faster", "plus", "faster", "Replay faster, up to 1000 seconds in one", "replay",
+           twin="tminus replay RECORD --speed N", why_not=reasons.replaying),
+    Action("slower", "minus", "slower", "Replay slower, down to the pace of the run", "replay",
+           twin="tminus replay RECORD --speed N", why_not=reasons.replaying),
+    Action("event-back", "left_square_bracket", "event back", "Go back to the event before", "replay",
+           twin="tminus replay RECORD --at N", why_not=reasons.replaying),
+    Action("event-next", "right_square_bracket", "next event", "Go on to the next event", "replay",
+           twin="tminus replay RECORD --at N", why_not=reasons.replaying),
+    Action("big-back", "left_curly_bracket", "big back",
+           "Go back to a pause point, a trip, a hold or a failure", "replay",
+           twin="tminus replay RECORD --print", why_not=reasons.replaying),
+    Action("big-next", "right_curly_bracket", "next big",
+           "Go on to the next pause point, trip, hold or failure", "replay",
+           twin="tminus replay RECORD --print", why_not=reasons.replaying),
+    Action("begin", "0", "begin", "Go to the beginning of the run", "replay",
+           twin="tminus replay RECORD --at 1", why_not=reasons.replaying),
+    Action("end", "dollar_sign", "end", "Go to the end of the run", "replay",
+           twin="tminus replay RECORD --print", why_not=reasons.replaying),
 )  # fmt: skip
 
 BY_ID: Mapping[str, Action] = {action.id: action for action in ACTIONS}
@@ -95,6 +119,8 @@ def why_not(action: Action, scene: Scene) -> str:
 
     A read-only screen may hold, note and co-sign, and do what only changes the screen itself.
     """
+    if scene.view.replay is not None and action.danger != "none":
+        return "this is a replay: nothing can be done to a run of the past"
     if scene.read_only and action.danger != "none" and action.id not in READ_ONLY_MAY:
         return "this screen is read-only: it may hold and note"
     return action.why_not(scene)

@@ -15,7 +15,7 @@ from textual.command import Provider
 from textual.screen import Screen
 from textual.theme import BUILTIN_THEMES, Theme
 
-from tminus.client import Client, EngineGone, Refused
+from tminus.client import Client, EngineGone, Play, Refused
 from tui import theme, wording
 from tui.actions import BY_ID, remapped, why_not
 from tui.bridge import Bridge
@@ -25,6 +25,7 @@ from tui.glyphs import ASCII, UNICODE
 from tui.lines import plain
 from tui.link import Lost, Told, follow
 from tui.palette import Commands
+from tui.replay import screen_time
 from tui.rows import next_open
 from tui.scene import TABS, Scene
 from tui.settings import Settings
@@ -72,7 +73,7 @@ class Cockpit(App[int]):
         self._asking = asyncio.Lock()
         self._rung: frozenset[str] = frozenset()
         self._offered: frozenset[str] = frozenset()
-        for action in self.actions:
+        for action in (one for one in self.actions if one.scope != "replay"):  # the bridge takes a replay's keys
             for key in (action.key, *action.more_keys):
                 self.bind(key, f"press('{action.id}')", description=action.label, show=False)
 
@@ -103,7 +104,8 @@ class Cockpit(App[int]):
         self.client = message.client
         welcome = message.client.welcome
         who = {"me": welcome.name, "uid": welcome.uid} if welcome else {}
-        self.bridge.update(view=message.view, now=self.now(), connected=True, lost_at=None, lost_why="", **who)
+        now = screen_time(message.view, self.now())
+        self.bridge.update(view=message.view, now=now, connected=True, lost_at=None, lost_why="", **who)
         self._attend_gates()
 
     def on_lost(self, message: Lost) -> None:
@@ -113,7 +115,7 @@ class Cockpit(App[int]):
         self.bridge.update(connected=False, lost_at=since, lost_why=message.why, now=self.now())
 
     def _tick(self) -> None:
-        self.bridge.update(now=self.now())
+        self.bridge.update(now=screen_time(self.bridge.scene.view, self.now()))
         self._attend_gates()
 
     def _attend_gates(self) -> None:
@@ -121,7 +123,7 @@ class Cockpit(App[int]):
         decision once, when no other question is open."""
         asking = self.bridge.scene.undecided
         names = frozenset(gate.id for gate in asking)
-        if names - self._rung and self.settings.bell:
+        if names - self._rung and self.settings.bell and self.bridge.scene.view.replay is None:
             self.bell()
         self._rung = names
         fresh = names - self._offered
@@ -161,6 +163,8 @@ class Cockpit(App[int]):
             self.run_worker(self._deed(name), group="deeds", exit_on_error=False)
         elif name in TABS:
             self.bridge.turn_to(name)
+        elif BY_ID[name].scope == "replay":
+            self.run_worker(self._play(name), group="replay", exit_on_error=False)
         else:
             getattr(self, f"_do_{name}")()
 
@@ -181,6 +185,18 @@ class Cockpit(App[int]):
             self._say(f"{BY_ID[name].label}: {error}", "error")
         except Exception as error:  # a deed must never take the cockpit down with it
             self._say(f"{BY_ID[name].label} went wrong: {type(error).__name__}: {error}", "error")
+
+    def on_bridge_played(self, message: Bridge.Played) -> None:
+        """A key of the replay."""
+        self.press(message.move)
+
+    async def _play(self, move: str) -> None:
+        """Move the replay; it answers with the picture there."""
+        try:
+            if self.client is not None:
+                await self.client.ask(Play(do=move))
+        except (Refused, EngineGone) as error:
+            self._say(f"{BY_ID[move].label}: {error}", "error")
 
     async def ask(self, question: Question) -> str | None:
         """Ask the person; None is no."""
@@ -235,6 +251,9 @@ class Cockpit(App[int]):
         self.action_command_palette()
 
     def _do_quit(self) -> None:
+        if self.bridge.scene.view.replay is not None:
+            self.exit(0)
+            return
         self.exit(0, message="The screen is closed; the run goes on. Open it again with: tminus run")
 
 

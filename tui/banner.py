@@ -1,4 +1,4 @@
-"""What nobody may miss: a gate that tripped, and an engine that has gone. Nothing when there is nothing."""
+"""What nobody may miss: a replay, a gate that tripped, and an engine that has gone. Nothing when there is nothing."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from tui.clock import short_clock
 from tui.lines import Line, fit, pad, plain, wrap
 from tui.pane import Pane
+from tui.replay import replay_lines
 from tui.scene import Scene
 from tui.wording import asking
 
@@ -22,7 +23,7 @@ class Banner(Pane):
     def show(self, scene: Scene) -> None:
         """Appear when there is something to say; a hidden pane has no width to draw at."""
         self.scene = scene
-        self.display = bool(scene.lost_at or scene.undecided)
+        self.display = bool(scene.lost_at or scene.undecided or scene.view.replay)
         super().show(scene)
 
     def draw(self, scene: Scene, width: int) -> Sequence[Line]:
@@ -32,7 +33,7 @@ class Banner(Pane):
 
 def banner_lines(scene: Scene, width: int) -> list[Line]:
     """The banner's lines for SCENE at WIDTH."""
-    lines: list[Line] = []
+    lines = replay_lines(scene, width)
     if scene.lost_at is not None:
         gone = short_clock((scene.now - scene.lost_at).total_seconds())
         text = f" ENGINE GONE {gone}  the run is safe in its record; trying again every second (tminus run starts it)"

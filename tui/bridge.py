@@ -10,6 +10,7 @@ from typing import Any
 from textual import events
 from textual.app import ComposeResult
 from textual.containers import Horizontal, Vertical
+from textual.message import Message
 from textual.screen import Screen
 from textual.widgets import Static
 
@@ -22,6 +23,7 @@ from tui.item_list import ItemList
 from tui.metrics import Metrics, Strip
 from tui.output import Output
 from tui.pane import Pane
+from tui.replay import has_place
 from tui.rows import next_open
 from tui.scene import Scene
 from tui.verdict_bar import VerdictBar
@@ -39,6 +41,13 @@ class Bridge(Screen[None]):
         (140, "-wide"),
     ]
     VERTICAL_BREAKPOINTS = [(0, "-low"), (23, "-short"), (40, "-tall")]  # noqa: RUF012
+
+    class Played(Message):
+        """A key of the replay: `move` is what it asks for."""
+
+        def __init__(self, move: str) -> None:
+            super().__init__()
+            self.move = move
 
     def __init__(self, scene: Scene, actions: Sequence[Action]) -> None:
         super().__init__()
@@ -155,8 +164,15 @@ class Bridge(Screen[None]):
 
     def on_key(self, event: events.Key) -> None:
         """A greyed key says why it is grey. The keys that can be pressed go on to the bindings."""
-        action = next((one for one in self.actions if event.key in (one.key, *one.more_keys)), None)
-        if action is not None and (why := why_not(action, self.look())):
+        scene = self.look()
+        # A key that has no place on this screen keeps what it means to the pane that has the focus.
+        here = [one for one in self.actions if has_place(one, scene)]
+        action = next((one for one in here if event.key in (one.key, *one.more_keys)), None)
+        if action is not None and action.scope == "replay":
+            event.stop()
+            event.prevent_default()  # a replay's keys come before the panes': space plays and folds nothing
+            self.post_message(self.Played(action.id))
+        elif action is not None and (why := why_not(action, scene)):
             event.stop()
             event.prevent_default()
             self.notify(f"{action.label}: {why}", severity="warning", markup=False)

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from tui.actions import ACTIONS, Action, why_not
 from tui.lines import Line, Span, width_of
 from tui.pane import Pane
+from tui.replay import offered
 from tui.scene import TABS, Scene
 
 
@@ -50,6 +51,7 @@ _NOT_HERE = ("items", "detail", "metrics")
 
 def keybar_lines(actions: Sequence[Action], scene: Scene, width: int, height: int) -> list[Line]:
     """The key bar of SCENE in HEIGHT lines of WIDTH cells."""
+    actions = offered(actions, scene)
     tail = [_face(action, scene) for action in actions if action.id in _ALWAYS]
     room = width - sum(width_of(face) + 2 for face in tail)
     lines: list[list[Span]] = [[]]

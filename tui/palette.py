@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from textual.command import DiscoveryHit, Hit, Hits, Provider
 
 from tui.actions import Action, why_not
+from tui.replay import offered
 
 if TYPE_CHECKING:
     from tui.app import Cockpit
@@ -29,7 +30,7 @@ class Commands(Provider):
 
     async def discover(self) -> Hits:
         """All of them, before anything is typed."""
-        for action in self._cockpit.actions:
+        for action in offered(self._cockpit.actions, self._cockpit.scene):
             if action.id != "palette":
                 label, told = self._told(action)
                 yield DiscoveryHit(label, partial(self._cockpit.press, action.id), help=told)
@@ -37,7 +38,7 @@ class Commands(Provider):
     async def search(self, query: str) -> Hits:
         """Those that match."""
         matcher = self.matcher(query)
-        for action in self._cockpit.actions:
+        for action in offered(self._cockpit.actions, self._cockpit.scene):
             label, told = self._told(action)
             score = matcher.match(f"{label} {action.description}")
             if score > 0 and action.id != "palette":

@@ -11,6 +11,11 @@ def never(_: Scene) -> str:
     return ""
 
 
+def replaying(scene: Scene) -> str:
+    """It moves a replay, and this is one."""
+    return "" if scene.view.replay is not None else "only in a replay: tminus replay RECORD"
+
+
 def connected(scene: Scene) -> str:
     """It needs an engine that answers, and a run that is not over."""
     if not scene.connected:

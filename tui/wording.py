@@ -13,6 +13,7 @@ from tui.detail import evidence_lines
 from tui.gates import gate_lines
 from tui.glyphs import GATE_SIGNS, GO_SIGNS, METRIC_SIGNS, SIGNS, Sign
 from tui.lines import Line, chopped, fit, pad, plain, wrapped
+from tui.replay import offered
 from tui.scene import Scene
 
 DECISIONS: Mapping[str, str] = {"roll-back": "Roll back", "continue": "Continue because", "extend": "Extend"}
@@ -134,6 +135,7 @@ def blockers(scene: Scene) -> Sequence[tuple[str, Line]]:
 
 def help_page(actions: Sequence[Action], scene: Scene, width: int) -> list[Line]:
     """Every key, with the reason where it cannot be pressed now; every state and what it means."""
+    actions = offered(actions, scene)
     lines: list[Line] = [(("KEYS", "head"),)]
     wide = max(len(action.label) for action in actions)
     indent = wide + 9

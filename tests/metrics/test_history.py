@@ -28,7 +28,7 @@ from metrics.latency import Latency
 from metrics.samples import Measurement
 
 START = datetime(2026, 11, 22, 9, tzinfo=UTC)
-KILLS = 15
+KILLS = 10
 
 
 def after(seconds: float) -> datetime:

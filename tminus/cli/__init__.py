@@ -34,6 +34,7 @@ COMMANDS = {
     "checks": ("tminus.cli.checks", "List the checks, what they take, and an example of each."),
     "db": ("tminus.cli.db", "Move the data by itself: audit, backup, copy, compare, salvage."),
     "record": ("tminus.cli.record", "Verify a record."),
+    "replay": ("tminus.cli.replay", "Play a run of the past back in the cockpit, or print it."),
     "doctor": ("tminus.cli.doctor", "Say what this terminal and this machine can."),
 }
 

@@ -180,6 +180,19 @@ class ProgressView(msgspec.Struct, frozen=True, kw_only=True):
     what: str = ""
 
 
+class ReplayView(msgspec.Struct, frozen=True, kw_only=True):
+    """Where a replay stands: MOMENT (UTC) is what the screen's clock shows, POSITION of TOTAL events have happened,
+    EVENT says the newest in words, and NOTES what is missing or not as it was."""
+
+    moment: str
+    speed: float = 1.0
+    playing: bool = False
+    position: int = 0
+    total: int = 0
+    event: str = ""
+    notes: tuple[str, ...] = ()
+
+
 class View(msgspec.Struct, frozen=True, kw_only=True):
     """Everything a screen shows, in one piece."""
 
@@ -195,6 +208,7 @@ class View(msgspec.Struct, frozen=True, kw_only=True):
     standing: StandingView = StandingView()
     progress: dict[str, ProgressView] = {}
     output: dict[str, tuple[str, ...]] = {}  # the last lines of each check's output
+    replay: ReplayView | None = None  # this is a run of the past, being played back
 
 
 class Update(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, tag_field="say", tag="update"):

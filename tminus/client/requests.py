@@ -93,6 +93,12 @@ class AddNote(_Request, frozen=True, kw_only=True, tag="note"):
     item: str = ""
 
 
+class Play(_Request, frozen=True, kw_only=True, tag="play"):
+    """Move a replay: `do` is one of `tminus.replay.deck.MOVES`. An engine refuses it."""
+
+    do: str
+
+
 class StopEngine(_Request, frozen=True, kw_only=True, tag="stop"):
     """End the engine; with `close` the run is over too."""
 
@@ -111,6 +117,7 @@ Request = (
     | DecideGate
     | TakeLease
     | AddNote
+    | Play
     | StopEngine
 )
 

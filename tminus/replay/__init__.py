@@ -1,0 +1,1 @@
+"""A run of the past in the cockpit: its record gives what was done and decided, its history what was measured."""
