@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime, timedelta
+from email.utils import format_datetime
 from functools import partial
 from typing import Any
 
@@ -87,6 +88,20 @@ async def test_a_look_at_a_service_and_a_database_asks_ten_times_at_most_and_the
     assert all(
         asked.one("resolutionSeconds") == "60" and asked.one("startTime").endswith("Z") for asked in server.asked
     )
+
+
+async def test_a_bucket_is_whole_when_it_is_by_renders_clock_too(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("metrics.sources.fetching.utc_now", lambda: NOW)
+    render = healthy()
+
+    def answer(asked):
+        reply = render(asked)
+        reply.headers["Date"] = format_datetime(NOW - STEP, usegmt=True)  # this machine's is a minute ahead
+        return reply
+
+    async with serving(answer) as server, started(source_of(server.url)) as source:
+        rate = (await look(source))["render.error_rate"]
+    assert (rate.value, rate.at) == (0, NOON - 2 * STEP)
 
 
 async def test_an_empty_answer_is_no_data_and_never_zero() -> None:
