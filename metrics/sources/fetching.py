@@ -179,9 +179,7 @@ def url_of(table: Table, default: str | None = None) -> str:
     try:
         httpx.URL(url)
     except httpx.InvalidURL:
-        raise table.wrong(
-            "url", "is no address that can be asked; # and / in a password are written %23 and %2F"
-        ) from None
+        raise table.wrong("url", "cannot be asked; # and / in a password are written %23 and %2F") from None
     return url
 
 

@@ -104,6 +104,19 @@ async def test_a_bucket_is_whole_when_it_is_by_renders_clock_too(monkeypatch: py
     assert (rate.value, rate.at) == (0, NOON - 2 * STEP)
 
 
+@pytest.mark.parametrize(("ago", "there"), [(4, True), (6, False)])
+async def test_what_is_over_five_minutes_old_is_no_data(ago: int, there: bool) -> None:
+    render = Render(
+        {
+            ("http-latency", SERVICE): [({"quantile": "0.95"}, "ms", minutes(210, ago=ago))],
+            ("active-connections", DATABASE): [({}, "count", minutes(12, ago=ago))],
+        }
+    )
+    async with serving(render) as server, started(source_of(server.url)) as source:
+        seen = await look(source)
+    assert (seen["render.p95"].value, seen["render.connections"].value) == ((210, 12) if there else (None, None))
+
+
 async def test_an_empty_answer_is_no_data_and_never_zero() -> None:
     async with serving(Render()) as server, started(source_of(server.url)) as source:
         seen = await look(source)
