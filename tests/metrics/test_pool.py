@@ -101,6 +101,15 @@ async def test_counters_that_fell_are_no_data(server) -> None:
     assert rate.value is None and "reset" in str(rate.detail["why"])
 
 
+async def test_counters_that_cannot_be_are_no_data(server) -> None:
+    async with started(PoolSource(server.url)) as source:
+        server.body = requests_of(s200=0, s500=0)
+        await look(source)
+        server.body = requests_of(s200=10**308, s500=10**308)
+        seen = await look(source)
+    assert seen["app.error_rate"].value is None and seen["app.rate"].value is None
+
+
 async def test_another_process_behind_the_page_is_no_data(server) -> None:
     async with started(PoolSource(server.url)) as source:
         server.body = 'process_start_time_seconds 1\nflask_http_request_total{status="200"} 5\n'
@@ -264,7 +273,20 @@ async def test_the_workers_of_a_json_page_are_summed(server) -> None:
     assert (errors.value, errors.volume) == (0.1, 10)
 
 
-@pytest.mark.parametrize("wrong", [None, {}, {"size": 5}, {"size": 5, "out": "1"}, {"size": 5, "out": True}, 5, []])
+@pytest.mark.parametrize(
+    "wrong",
+    [
+        None,
+        {},
+        {"size": 5},
+        {"size": 5, "out": "1"},
+        {"size": 5, "out": True},
+        {"size": 5, "out": 10**400},
+        True,
+        5,
+        [],
+    ],
+)
 async def test_one_worker_without_its_number_leaves_no_number_of_all(server, wrong: Any) -> None:
     server.body = json.dumps({"workers": [{"pool": {"size": 5, "out": 1}}, {"pool": wrong}]})
     async with started(json_source(server.url, names=NAMES)) as source:

@@ -38,9 +38,9 @@ def healthy() -> Render:
             ("cpu", SERVICE): [
                 ({"instance": "a"}, "cpu", minutes(0.2, 0.25, ago=0)),
                 ({"instance": "b"}, "cpu", minutes(0.5, 0.75, ago=0)),
-                ({"instance": "gone"}, "cpu", minutes(0.99, ago=5)),
+                ({"instance": "gone"}, "cpu", minutes(0.99, ago=3)),
             ],
-            ("cpu-limit", SERVICE): [({}, "cpu", minutes(1.5, ago=0))],
+            ("cpu-limit", SERVICE): [({}, "cpu", minutes(1.5, ago=0)), ({}, "cpu", minutes(3, ago=0))],
             ("memory", SERVICE): [({}, "bytes", minutes(256e6, ago=0))],
             ("memory-limit", SERVICE): [({}, "bytes", minutes(512e6, ago=0))],
             ("http-requests", SERVICE): [
@@ -212,6 +212,17 @@ def test_the_rate_is_over_all_the_time_since_the_look_before_also_where_nobody_c
     (rate, _), _ = traffic(seen_at(counts(("200", [60, None, None, 60])), 4), NOON)
     assert rate.value == pytest.approx(60 / 180)
     assert rate.at == NOON + 3 * STEP
+
+
+def test_after_a_long_silence_the_rate_is_over_what_was_asked_for() -> None:
+    (rate, _), _ = traffic(seen_at(counts(("200", [60.0] * 10)), 10), NOON - timedelta(days=1))
+    assert rate.value == pytest.approx(600 / (20 * 60))
+
+
+def test_numbers_that_cannot_be_are_an_error() -> None:
+    for value in (1e308, -1.0):
+        (rate, errors), _ = traffic(seen_at(counts(("200", [value]), ("500", [value])), 1), None)
+        assert "cannot be" in rate.error and "cannot be" in errors.error
 
 
 def test_no_requests_have_a_rate_of_zero_and_no_error_rate() -> None:
