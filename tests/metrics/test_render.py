@@ -163,7 +163,7 @@ async def test_a_slow_api_is_an_error_of_all_that_was_not_answered() -> None:
         reply.hangs = asked.path.endswith("/http-requests")
         return reply
 
-    async with serving(answer) as server, started(source_of(server.url, timeout="1s")) as source:
+    async with serving(answer) as server, started(source_of(server.url, timeout="500ms")) as source:
         seen = await look(source)
     assert "no answer" in seen["render.error_rate"].error
     assert seen["render.connections"].value == 12
@@ -261,6 +261,4 @@ def test_what_is_wrong_with_the_table_is_named_by_its_key(table: dict[str, Any],
 def test_whatever_is_answered_is_a_finite_number_no_data_or_an_error() -> None:
     at = f"{NOW - 2 * STEP:%Y-%m-%dT%H:%M:%SZ}"
     labels = [{"field": "statusCode", "value": "200"}, {"field": "quantile", "value": "0.5"}]
-    survives_any_answer(
-        source_of, [{"labels": labels, "unit": "ms", "values": [{"timestamp": at, "value": 0.5}]}], examples=60
-    )
+    survives_any_answer(source_of, [{"labels": labels, "unit": "ms", "values": [{"timestamp": at, "value": 0.5}]}])
