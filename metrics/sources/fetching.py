@@ -173,6 +173,16 @@ class Remote:
             return Reply(self._what, reply.status_code, reply.headers, bytes(body), at)
 
 
+def url_of(table: Table, default: str | None = None) -> str:
+    """The key `url` of TABLE, of http or https. Raises ConfigError for what cannot be asked, without telling it."""
+    url = table.url("http", "https", default=default)
+    try:
+        httpx.URL(url)
+    except httpx.InvalidURL:
+        raise table.wrong("url", "cannot be asked; # and / in a password are written %23 and %2F") from None
+    return url
+
+
 def token_of(table: Table, default: str | None = None) -> str:
     """The key `token` of TABLE. Raises ConfigError for what cannot be one, without telling it."""
     token = table.text("token", default)

@@ -16,7 +16,7 @@ import msgspec
 
 from metrics.samples import Measurement, divide, utc_now
 from metrics.sources import Metric, Source, SourceError
-from metrics.sources.fetching import Remote
+from metrics.sources.fetching import Remote, url_of
 from metrics.tables import Table
 
 METRICS: Mapping[str, Metric] = {
@@ -30,7 +30,7 @@ METRICS: Mapping[str, Metric] = {
 }
 KEYS: Mapping[str, str] = {
     "url": 'the web API; "http://127.0.0.1:8089"',
-    "interval": 'between two looks; "5s"',
+    "interval": 'between two looks; "5s", and not under 2s, since Locust renews its numbers every 2 seconds',
     "timeout": 'of one look; "4s"',
 }
 _LOADING = ("spawning", "running", "stopping")
@@ -147,7 +147,7 @@ def _gauges(answer: _Answer) -> tuple[Measurement, ...]:
 def build(table: Table) -> Source:
     """The source of `[metrics.locust]`."""
     return LocustSource(
-        table.url("http", "https", default="http://127.0.0.1:8089"),
+        url_of(table, "http://127.0.0.1:8089"),
         interval=table.seconds("interval", 5.0),
         timeout=table.seconds("timeout", 4.0),
     )

@@ -14,7 +14,7 @@ from dataclasses import fields, replace
 from metrics.samples import Measurement, clock, divide, utc_now
 from metrics.sources import Metric, Source, SourceError, traffic
 from metrics.sources.exposition import Scrape, scrape_of
-from metrics.sources.fetching import Remote
+from metrics.sources.fetching import Remote, url_of
 from metrics.sources.page import JSON_NAMES, Names, is_path, scrape_of_json
 from metrics.tables import Table
 
@@ -156,7 +156,7 @@ def build(table: Table) -> Source:
             raise names.wrong(name, "must be the way to a number, as pool.size or workers[].pool.size")
     names.done()
     return PoolSource(
-        table.url("http", "https"),
+        url_of(table),
         interval=table.seconds("interval", 5.0),
         timeout=table.seconds("timeout", 4.0),
         workers=table.whole("workers", None),

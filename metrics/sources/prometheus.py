@@ -17,7 +17,7 @@ import msgspec
 
 from metrics.samples import Measurement, clock, divide, finite, utc_now
 from metrics.sources import Metric, Source, SourceError
-from metrics.sources.fetching import Remote, Reply, token_of
+from metrics.sources.fetching import Remote, Reply, token_of, url_of
 from metrics.tables import Table
 
 METRICS: Mapping[str, Metric] = {}  # each query of the table is one: prometheus.NAME
@@ -225,7 +225,7 @@ def build(table: Table) -> Source:
         key = table.key(f"queries.{name}")
         queries[name], faces[name] = _query(Table(key, {"query": value} if isinstance(value, str) else value), name)
     return PrometheusSource(
-        table.url("http", "https"),
+        url_of(table),
         queries,
         faces,
         token=token_of(table, ""),

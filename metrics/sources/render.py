@@ -14,7 +14,7 @@ from datetime import UTC, datetime, timedelta
 
 from metrics.samples import Measurement, clock, utc_now
 from metrics.sources import Metric, Source, SourceError
-from metrics.sources.fetching import Remote, token_of
+from metrics.sources.fetching import Remote, token_of, url_of
 from metrics.sources.render_series import QUANTILES, Answer, Look, Seen, connections, latencies, traffic, usage
 from metrics.tables import Table
 
@@ -196,7 +196,7 @@ def build(table: Table) -> Source:
         raise table.wrong("resolution", 'must be whole seconds of "30s" to "1h"')
     return RenderSource(
         token_of(table),
-        url=table.url("http", "https", default="https://api.render.com/v1"),
+        url=url_of(table, "https://api.render.com/v1"),
         service=service,
         database=database,
         resolution=int(resolution),

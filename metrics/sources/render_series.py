@@ -61,6 +61,11 @@ class Seen:
     now: datetime
     step: timedelta
 
+    @property
+    def stale(self) -> datetime:
+        """What began before is too old to speak for now."""
+        return self.now - max(timedelta(minutes=5), 4 * self.step)
+
 
 Look = Seen | SourceError  # an answer, or why there is none
 
@@ -117,7 +122,9 @@ def latencies(seen: Look) -> tuple[Measurement, ...]:
         given = _given(seen)
         wanted = [series for series in given.answer if _is(label(series, "quantile"), part)]
         found = {
-            at: max(_millis(series, value) for series, value in rows) for at, rows in _rows(given, wanted).items()
+            at: max(_millis(series, value) for series, value in rows)
+            for at, rows in _rows(given, wanted).items()
+            if at >= given.stale
         }
         if not found:
             return _nothing(metric, "ms", "no answers in the last minutes, or not in this plan")
@@ -179,7 +186,7 @@ def _points(series: Series) -> dict[datetime, float]:
 def _fresh(seen: Seen) -> tuple[list[float], datetime]:
     """The newest value of each series, and when; without the series that end earlier: instances that are gone."""
     found = [max(points.items()) for points in map(_points, seen.answer) if points]
-    found = [(at, value) for at, value in found if seen.begin <= at <= seen.now + timedelta(minutes=5)]
+    found = [(at, value) for at, value in found if seen.stale <= at <= seen.now + timedelta(minutes=5)]
     if not found:
         return [], seen.now
     newest = max(at for at, _ in found)

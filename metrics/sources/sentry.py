@@ -15,7 +15,7 @@ import msgspec
 
 from metrics.samples import Measurement, clock, utc_now
 from metrics.sources import Metric, Source, SourceError
-from metrics.sources.fetching import Pairs, Remote, token_of
+from metrics.sources.fetching import Pairs, Remote, token_of, url_of
 from metrics.tables import Table
 
 METRICS: Mapping[str, Metric] = {
@@ -186,7 +186,7 @@ def build(table: Table) -> Source:
     if over % 60 or over > 86400:
         raise table.wrong("over", 'must be whole minutes, at most a day, as in "5m"')
     return SentrySource(
-        table.url("http", "https", default="https://sentry.io"),
+        url_of(table, "https://sentry.io"),
         organization,
         token_of(table),
         project=project,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Mapping
 
 from metrics.latency import MIN_FOR_P95
@@ -23,6 +24,8 @@ METRICS: Mapping[str, Metric] = {
     ),
 }
 _STATUS_LABELS = ("status", "status_code", "code", "http_status")
+_STATUS = re.compile(r"[1-5](?:[0-9]{2}|xx)", re.IGNORECASE)  # some exporters group them, as 5xx
+_TELLS_401 = re.compile(r"[1-5][0-9]{2}|[1235]xx", re.IGNORECASE)
 _RESET = "counters were reset, or another worker answered"
 _FIRST = "first scrape"
 _REQUESTS = ("app.error_rate", "app.auth_failures", "app.rate")
@@ -53,17 +56,17 @@ def _requests(
     if served is None:
         return tuple(_nothing(metric, _RESET, detail) for metric in _REQUESTS)
     count, at = sum(grown for _, grown in served), utc_now()
-    by_status = [(_status(labels), grown) for labels, grown in served]
+    by_status = [(_status(labels), grown) for labels, grown in served if grown]
 
-    def part(metric: str, is_bad: Callable[[str], bool]) -> Measurement:
-        if not all(status for status, _ in by_status):
-            return _failed(metric, f"{name} has no status label", detail)
+    def part(metric: str, known: re.Pattern[str], is_bad: Callable[[str], bool]) -> Measurement:
+        if not all(known.fullmatch(status) for status, _ in by_status):  # what is not known is not counted as well
+            return _failed(metric, f"{name} has no status label, or one that does not tell", detail)
         bad = sum(grown for status, grown in by_status if is_bad(status))
         return Measurement(metric, divide(bad, count), int(count), "ratio", at, detail, bad=bad)
 
     return (
-        part("app.error_rate", lambda status: status.startswith("5")),
-        part("app.auth_failures", lambda status: status in ("401", "403")),
+        part("app.error_rate", _STATUS, lambda status: status.startswith("5")),
+        part("app.auth_failures", _TELLS_401, lambda status: status in ("401", "403")),
         Measurement("app.rate", divide(count, elapsed), 1, "1/s", at, detail),
     )
 

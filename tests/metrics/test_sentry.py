@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gzip
 import time
 from email.utils import formatdate
 from typing import Any
@@ -87,11 +88,9 @@ async def test_a_token_without_a_scope_fails_what_needs_it_alone_and_names_it(
         Answer({"detail": TOKEN}, 500),
         Answer(b"<html>" + TOKEN.encode()),
         Answer(b"{}"),
-        Answer(b"x" * (8 * 1024 * 1024 + 1)),
         Answer({"data": [{"count()": -1}]}),
         Answer({"data": [{}]}),
         Answer({"data": [{"count()": 1}, {"count()": 2}]}),
-        Answer(b"[]", headers={"Content-Encoding": "gzip, gzip"}),
         Answer(status=302, headers={"Location": f"https://evil/{TOKEN}"}),
     ],
 )
@@ -99,6 +98,25 @@ async def test_an_answer_that_is_none_is_an_error_and_tells_nothing_of_it(answer
     async with serving(lambda _: answer) as server, started(source_of(server.url)) as source:
         errors = (await look(source))["sentry.errors"]
     assert errors.value is None and errors.error.startswith("sentry: ")
+
+
+async def test_an_answer_over_8_mib_is_not_read_to_its_end_compressed_or_not() -> None:
+    long = b"[" + b" " * 8 * 1024 * 1024 + b"]"
+    for answer in (Answer(long), Answer(gzip.compress(long), headers={"Content-Encoding": "gzip"})):
+        async with serving(lambda _, a=answer: a) as server, started(source_of(server.url)) as source:
+            assert "over 8388608 bytes" in (await look(source))["sentry.new_issues"].error
+
+
+@pytest.mark.parametrize(("times", "value"), [(1, 0), (2, None)])
+async def test_an_answer_is_unpacked_once_and_one_that_is_packed_twice_is_an_error(times: int, value) -> None:
+    body = b"[]"
+    for _ in range(times):
+        body = gzip.compress(body)
+    answer = Answer(body, headers={"Content-Encoding": ", ".join(["gzip"] * times)})
+    async with serving(lambda _: answer) as server, started(source_of(server.url)) as source:
+        issues = (await look(source))["sentry.new_issues"]
+    assert issues.value == value
+    assert ("not asked for" in issues.error) == (value is None)
 
 
 @pytest.mark.parametrize(
@@ -110,12 +128,14 @@ async def test_an_answer_that_is_none_is_an_error_and_tells_nothing_of_it(answer
         ({"over": "25h"}, "over"),
         ({"token": ""}, "token"),
         ({"url": "ftp://a"}, "url"),
+        ({"url": "https://u:hunter2#3@a"}, "url"),
     ],
 )
 def test_what_is_wrong_with_the_table_is_named_by_its_key(table: dict[str, Any], key: str) -> None:
     with pytest.raises(ConfigError) as caught:
-        source_of(**{"url": "https://a", **table})
+        build_sources({"sentry": {"organization": "acme", "token": TOKEN, **table}})
     assert caught.value.key == f"metrics.sentry.{key}"
+    assert "hunter2" not in str(caught.value)
 
 
 def test_whatever_is_answered_is_a_finite_number_no_data_or_an_error() -> None:
