@@ -102,7 +102,9 @@ def step(rule: GateRule, state: GateState, sample: Sample | None, now: float) ->
     if not state.armed or not math.isfinite(now):
         return state
     if state.now is not None and now < state.now:
-        state = replace(blinded(state), armed_at=now, sight_since=now, held_until=None, blind_until=None)
+        tripped_at = None if state.tripped_at is None else min(state.tripped_at, now)
+        state = replace(blinded(state), armed_at=now, sight_since=now, tripped_at=tripped_at)
+        state = replace(state, held_until=None, blind_until=None)
     state = replace(state, now=now)
     usable = None
     if sample is not None and _believable(rule, state, sample, now):
