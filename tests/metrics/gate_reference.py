@@ -122,7 +122,8 @@ class Naive:
             tripping = len(tail) == rule.count and all(tail)
         elif newest_bad and end - self.seen[0].at + EPS >= rule.over and self.enough(partial=False):
             inside = [s for s in self.seen if end - s.at <= rule.over]
-            tripping = sum(not rule.breaches(s.value or 0.0) for s in inside) <= rule.tolerate
+            spared = sum(not rule.breaches(s.value or 0.0) for s in inside)
+            tripping = spared <= rule.tolerate if rule.tolerate else self.lasting(1) >= rule.over
         self.troubled = self.troubled or self.sides()[-1][1]
         if self.phase is Phase.TRIPPED:
             return
