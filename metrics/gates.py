@@ -18,7 +18,7 @@ from metrics.gate_condition import parse_condition
 from metrics.gate_model import MAX_FLIPS, Decision, GateRule, GateState, Phase, Verb, blinded
 from metrics.gate_store import freeze, thaw
 from metrics.gate_text import explain, progress, trip_text
-from metrics.gate_window import NOTHING, TICK, Tally, added, reaches, tally
+from metrics.gate_window import NOTHING, TICK, History, Tally, added, reaches, tally
 from metrics.samples import Reading, Sample
 
 __all__ = [
@@ -102,28 +102,23 @@ def step(rule: GateRule, state: GateState, sample: Sample | None, now: float) ->
     if not state.armed or not math.isfinite(now):
         return state
     if state.now is not None and now < state.now:
-        state = replace(blinded(state), armed_at=now, sight_since=now, held_until=None, blind_until=None)
-    state = replace(state, now=now)
-    usable = None
+        tripped_at = None if state.tripped_at is None else min(state.tripped_at, now)
+        state = replace(blinded(state), armed_at=now, sight_since=now, tripped_at=tripped_at)
+        state = replace(state, held_until=None, blind_until=None)
+    usable, last = None, state.last
     if sample is not None and _believable(rule, state, sample, now):
-        state, usable = replace(state, last=rule.read(sample)), rule.usable(sample)
-    state = _lose_sight(rule, state, now if usable is None else usable.at)
+        usable, last = rule.usable(sample), rule.read(sample)
+    state = _lose_sight(rule, replace(state, now=now, last=last), now if usable is None else usable.at)
     if usable is None:
         flapping = state.flapping and _flapping(rule, state.flips, now)
         return state if flapping == state.flapping else replace(state, flapping=flapping)
-    seen = added(
-        state.seen,
-        usable,
-        breach=_bad(rule, usable),
-        before=None if state.newest is None else state.newest.at,
-        span=rule.span,
-        interval=rule.interval,
-    )
+    bad = _bad(rule, usable)
+    before = None if state.newest is None else state.newest.at
+    seen = added(state.seen, usable, breach=bad, before=before, span=rule.span, interval=rule.interval)
     windowed = rule.mode == "window"
     long = tally(seen, usable.at, rule.over) if windowed else NOTHING
     short = tally(seen, usable.at, rule.lately) if windowed else NOTHING
-    value = long.value if windowed else usable.value
-    return _judge(rule, _see(rule, replace(state, seen=seen), usable, value), long, short)
+    return _judge(rule, _see(rule, state, usable, seen, long.value if windowed else usable.value), long, short)
 
 
 def passes(rule: GateRule, state: GateState, now: float) -> bool:
@@ -182,7 +177,7 @@ def _lose_sight(rule: GateRule, state: GateState, until: float) -> GateState:
     return replace(state, phase=phase, condition=Reading.NODATA, breach_since=None, well_since=None)
 
 
-def _see(rule: GateRule, state: GateState, sample: Sample, value: float | None) -> GateState:
+def _see(rule: GateRule, state: GateState, sample: Sample, seen: History, value: float | None) -> GateState:
     """STATE with what it counts brought up to a usable SAMPLE. A window changes sides as a whole, by its VALUE: a
     lone request that failed in an idle second is not trouble. Without one it stays on its side."""
     bad = rule.breaches(value) if value is not None else state.run > 0
@@ -192,6 +187,7 @@ def _see(rule: GateRule, state: GateState, sample: Sample, value: float | None) 
         flips = (*flips, sample.at)[-MAX_FLIPS - 1 :]
     return replace(
         state,
+        seen=seen,
         newest=sample,
         watched_since=sample.at if state.watched_since is None else state.watched_since,
         breach_since=(sample.at if state.breach_since is None else state.breach_since) if bad else None,
