@@ -65,6 +65,11 @@ class GateRecord(msgspec.Struct, frozen=True, kw_only=True):
     decided_by: str = ""
     decided_because: str = ""
 
+    @property
+    def asks(self) -> bool:
+        """Whether it waits for a named person: it has tripped, or has seen nothing for too long."""
+        return self.armed and self.state in ("tripped", "blind") and not self.decision
+
 
 class Note(msgspec.Struct, frozen=True, kw_only=True):
     """A person's words, about an item or the run."""

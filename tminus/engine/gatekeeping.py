@@ -179,7 +179,7 @@ class Gatekeeper:
             progress=round(gates.progress(rule, state, now), 3),
             flapping=state.flapping,
             decision=record.decision,
-            asks=record.state in ("tripped", "blind") and not record.decision,
+            asks=record.asks,
         )
 
 
