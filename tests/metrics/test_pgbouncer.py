@@ -1,0 +1,102 @@
+"""PgBouncer's own view, against Debian's PgBouncer."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Iterator
+from dataclasses import dataclass
+from urllib.parse import urlsplit
+
+import psycopg2
+import pytest
+
+from metrics.samples import Measurement
+from metrics.sources import SourceError
+from metrics.sources.pgbouncer import METRICS, PgBouncerSource
+from tests.transfer import servers
+
+pytestmark = pytest.mark.skipif(servers.PGBOUNCER is None, reason="no pgbouncer here")
+
+
+@dataclass
+class Pooled:
+    """A pool with one server connection: through it, and its admin console."""
+
+    url: str
+
+    @property
+    def console(self) -> str:
+        return f"postgresql://stats@127.0.0.1:{urlsplit(self.url).port}/pgbouncer"
+
+
+@pytest.fixture(scope="module")
+def pooled() -> Iterator[Pooled]:
+    with (
+        servers.server() as at,
+        servers.pgbouncer(at.port, "transaction", stats_users="stats", default_pool_size=1) as url,
+    ):
+        yield Pooled(url)
+
+
+async def look(source: PgBouncerSource) -> dict[str, Measurement]:
+    return {m.metric: m for m in await source.sample()}
+
+
+async def test_a_client_that_waits_for_a_server_is_seen_and_seen_to_be_served(pooled: Pooled) -> None:
+    source = PgBouncerSource(pooled.console)
+    holder, waiter = psycopg2.connect(pooled.url), psycopg2.connect(pooled.url)
+    holder.cursor().execute("select 1")  # its transaction keeps the only server
+    waiting = threading.Thread(target=lambda: waiter.cursor().execute("select 1"))
+    waiting.start()
+    seen = await look(source)
+    while not seen["pgbouncer.clients_waiting"].value:
+        seen = await look(source)
+    while not (await look(source))["pgbouncer.max_wait"].value:
+        pass
+    assert seen["pgbouncer.servers_active"].value == 1
+    assert (seen["pgbouncer.usage"].value, seen["pgbouncer.usage"].detail["fullest"]) == (1.0, "postgres")
+    holder.rollback()
+    waiting.join(10)
+    waiter.rollback()
+    seen = await look(source)
+    assert seen["pgbouncer.clients_waiting"].value == 0
+    assert set(seen) == set(METRICS)
+    await source.stop()
+    holder.close()
+    waiter.close()
+
+
+async def test_totals_are_differences_and_a_first_look_is_no_data(pooled: Pooled) -> None:
+    source = PgBouncerSource(pooled.console, database="postgres")
+    with psycopg2.connect(pooled.url) as client:
+        client.autocommit = True
+        client.cursor().execute("select 1")
+        first = await look(source)
+        assert first["pgbouncer.transactions"].detail["why"] == "first look"
+        seen = first
+        while not seen["pgbouncer.transactions"].value:  # the console adds up when it likes
+            client.cursor().execute("select pg_sleep(0.002)")
+            seen = await look(source)
+        assert (seen["pgbouncer.query_time"].value or 0) > 0
+    await source.stop()
+
+
+async def test_a_database_without_a_pool_is_no_data(pooled: Pooled) -> None:
+    source = PgBouncerSource(pooled.console, database="elsewhere")
+    seen = await look(source)
+    assert all(one.value is None and "elsewhere" in str(one.detail["why"]) for one in seen.values())
+    await source.stop()
+
+
+async def test_a_url_that_is_no_console_is_an_error(pooled: Pooled) -> None:
+    source = PgBouncerSource(pooled.url)
+    with pytest.raises(SourceError, match="PgBouncer: "):
+        await source.sample()
+    await source.stop()
+
+
+async def test_nothing_of_the_url_is_told() -> None:
+    source = PgBouncerSource("postgresql://ada:hunter2@127.0.0.1:1/pgbouncer")
+    with pytest.raises(SourceError) as caught:
+        await source.sample()
+    assert not any(secret in f"{caught.value!r} {source!r}" for secret in ("ada", "hunter2", "127.0.0.1"))
