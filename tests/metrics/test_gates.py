@@ -290,7 +290,8 @@ def test_a_latch_and_its_decision_survive_any_time_away() -> None:
 
 
 @pytest.mark.parametrize(
-    "damage", [{"phase": "fine"}, {"buckets": [{}]}, {"buckets": 3}, {"run": "x"}, {"wall": None}]
+    "damage",
+    [{"phase": "fine"}, {"buckets": "?"}, {"buckets": 3}, {"buckets": "c-lqq"}, {"run": "x"}, {"wall": None}],
 )
 def test_a_damaged_state_is_refused(damage: dict[str, object]) -> None:
     plain = freeze(feed(RULE, arm(GateState(), 0), [0.0] * 3), wall_now=0.0) | damage
