@@ -253,6 +253,12 @@ def test_a_gate_taken_up_late_has_seen_nothing(away: float) -> None:
     assert not passes(RULE, back, 7.0)
 
 
+@pytest.mark.parametrize("phase", ["clear", "breaching", "recovering"])
+def test_a_state_that_claims_to_have_seen_without_a_sample_is_refused(phase: str) -> None:
+    with pytest.raises(ValueError, match="phase"):
+        thaw(RULE, freeze(arm(GateState(), 0), 0.0) | {"phase": phase}, 1.0, 1.0)
+
+
 def test_a_latch_and_its_decision_survive_any_time_away() -> None:
     state = decide(tripped(), "rollback", by="ada", reason="errors do not end", now=61)
     back = thaw(RULE, freeze(state, wall_now=0.0), wall_now=9e6, now=3.0)

@@ -98,6 +98,7 @@ def flown(rule: GateRule, plan: list[tuple[float | str, int, int]]) -> GateState
     return state
 
 
+@settings(max_examples=500)
 @given(rules, segments)
 def test_the_engine_agrees_with_one_that_keeps_every_sample(rule: GateRule, plan) -> None:
     state, naive = arm(GateState(), 0), Naive(rule, 0)

@@ -149,8 +149,10 @@ def test_a_metric_that_is_a_ratio_now_and_a_gauge_then_has_no_value_over_both() 
     rule = replace(RULE, mode="window", min_volume=0)
     state = feed(rule, arm(GateState(), 0), [0.0] * 6)
     assert passes(rule, state, 50)
-    state = step(rule, state, Sample(60, 0.0), 60)
-    assert state.phase is Phase.UNKNOWN and not passes(rule, state, 60)
+    mixed = step(rule, state, Sample(60, 0.0), 60)
+    assert mixed.phase is Phase.UNKNOWN and not passes(rule, mixed, 60)
+    breaching = feed(rule, state, [1.0] * 3, start=60)
+    assert step(rule, breaching, Sample(90, 0.0), 90).flips == breaching.flips  # no value is no change of side
 
 
 def test_time_alone_does_not_make_a_gate_pass() -> None:
@@ -161,6 +163,23 @@ def test_time_alone_does_not_make_a_gate_pass() -> None:
     assert blip.phase is Phase.CLEAR
     assert not any(passes(criterion, step(criterion, blip, None, at), at) for at in range(51, 81))
     assert passes(criterion, feed(criterion, blip, [0.0], start=60), 60)
+
+
+def test_what_flaps_does_not_pass_however_much_it_tolerates() -> None:
+    rule = replace(RULE, over=100, direction="go", tolerate=5, clear_for=10)
+    state = feed(rule, arm(GateState(), 0), [0.0] * 3 + [0.5, 0.0, 0.5, 0.0, 0.0, 0.0, 0.0])
+    assert state.phase is Phase.CLEAR and state.flapping
+    assert not passes(rule, state, 90)
+    assert passes(rule, feed(rule, state, [0.0] * 4, start=100), 130)
+
+
+def test_a_window_that_lost_sight_recovers_for_its_whole_time_anew() -> None:
+    rule = replace(RULE, mode="window", min_volume=0, clear_for=60, coverage=0.5)
+    state = feed(rule, arm(GateState(), 0), [1.0] + [0.0] * 6)
+    assert state.phase is Phase.RECOVERING and state.well_since == 60
+    state = feed(rule, state, [0.0] * 4, start=140)
+    assert state.phase is Phase.RECOVERING
+    assert feed(rule, state, [0.0] * 3, start=180).phase is Phase.CLEAR
 
 
 def test_a_partial_window_may_trip_early_and_never_passes_early() -> None:
