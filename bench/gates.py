@@ -2,8 +2,8 @@
 
     python bench/gates.py [--help]
 
-Each gate is filled with its whole window first. Beside it stands the plain way, which keeps every sample and adds them
-all up at each step: the bare sums, without a gate around them. `ratio` is how many times faster one whole gate is.
+Each gate is filled with its whole window first. Beside it stands the plain way, which keeps every sample and adds
+them all up at each step: the bare sums, without a gate around them. `ratio` is how many times faster one gate is.
 Windows are the dearest mode: they need two sums at every sample.
 """
 

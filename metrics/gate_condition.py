@@ -69,8 +69,10 @@ def condition_of(text: str) -> Condition:
         raise ValueError(f"{text!r} is not a condition: a multiple is written > 2x baseline")
     if condition.of_baseline and not 0 < condition.number < math.inf:
         raise ValueError(f"{text!r} is not a condition: a multiple of a baseline is over 0")
-    if not condition.of_baseline:
-        condition.limit()  # a unit that is none is refused here
+    try:
+        condition.limit()
+    except ValueError as why:
+        raise ValueError(f"{text!r} is not a condition: {why}") from why
     return condition
 
 

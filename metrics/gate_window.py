@@ -21,7 +21,7 @@ from metrics.samples import Sample, divide
 BUCKETS = 960  # in a span at the most
 TICK = 1e-6  # floats: a sample 900.0000000001 s old is 900 s old
 _BLOCK = 32  # about the square root of BUCKETS: then blocks and what is open cost the same
-_ROW = struct.Struct("<ddIIIdddd")
+ROW = struct.Struct("<ddIIIdddd")  # a bucket
 
 
 class Bucket(NamedTuple):
@@ -67,7 +67,7 @@ class History:
 
     def __iter__(self) -> Iterator[Bucket]:
         for block in self.blocks:
-            yield from map(Bucket._make, _ROW.iter_unpack(block.packed))
+            yield from map(Bucket._make, ROW.iter_unpack(block.packed))
         yield from self.open
 
 
@@ -155,7 +155,7 @@ def _packed(blocks: tuple[_Block, ...], buckets: tuple[Bucket, ...]) -> History:
         return History(blocks, buckets)
     full, rest = buckets[:_BLOCK], buckets[_BLOCK:]
     sums = (full[0].first, full[-1].last, *tuple(map(sum, zip(*full, strict=True)))[2:])
-    packed = b"".join(_ROW.pack(*bucket) for bucket in full)
+    packed = b"".join(ROW.pack(*bucket) for bucket in full)
     return History((*blocks, _Block(full[0].last - full[0].covered, full[-1].last, packed, sums)), rest)
 
 
@@ -165,5 +165,5 @@ def _after(history: History, start: float) -> Iterator[tuple[float, ...]]:
         if block.opens >= start:
             yield block.sums
         elif block.last > start:
-            yield from (row for row in _ROW.iter_unpack(block.packed) if row[1] > start)
+            yield from (row for row in ROW.iter_unpack(block.packed) if row[1] > start)
     yield from (bucket for bucket in history.open if bucket.last > start)

@@ -31,7 +31,9 @@ MIN_REASON = 10  # characters of a reason: an override says why
 
 def arm(state: GateState, now: float) -> GateState:
     """STATE armed at NOW with nothing seen: what came before (maintenance mode) does not count. One that is
-    armed already stays as it is."""
+    armed already stays as it is. Raises ValueError when NOW is no time."""
+    if not math.isfinite(now):
+        raise ValueError("a gate is armed at a time")
     if state.armed:
         return state
     return GateState(phase=Phase.UNKNOWN, now=now, armed_at=now, sight_since=now)
@@ -64,8 +66,8 @@ def decide(
         raise ValueError("there is nothing to decide: the gate has not tripped")
     if verb not in ("rollback", "continue", "extend"):
         raise ValueError("decide rollback, continue or extend")
-    if not by.strip():
-        raise ValueError("a decision needs a name")
+    if not by.strip() or not math.isfinite(now):
+        raise ValueError("a decision needs a name and a time")
     if len(reason.strip()) < MIN_REASON:
         raise ValueError(f"a decision needs a reason of {MIN_REASON} characters or more")
     if verb == "extend" and (until is None or not math.isfinite(until) or not until > now):

@@ -237,35 +237,6 @@ def test_a_tripped_gate_latches_and_still_says_what_goes_on() -> None:
         disarm(state, 260)
 
 
-def test_continuing_needs_a_name_and_a_reason_and_takes_the_whole_time_again() -> None:
-    with pytest.raises(ValueError, match="name"):
-        decide(tripped(), "continue", by=" ", reason="known spike", now=60)
-    with pytest.raises(ValueError, match="reason"):
-        decide(tripped(), "continue", by="ada", reason="ok", now=60)
-    with pytest.raises(ValueError, match="nothing to decide"):
-        decide(arm(GateState(), 0), "continue", by="ada", reason="known spike", now=60)
-    state = decide(tripped(), "continue", by="ada", reason="known spike", now=60)
-    state = feed(RULE, state, [1.0] * 6, start=70)
-    assert state.phase is Phase.BREACHING
-    assert feed(RULE, state, [1.0], start=130).phase is Phase.TRIPPED
-
-
-def test_an_extension_keeps_the_gate_from_tripping_until_its_end() -> None:
-    with pytest.raises(ValueError, match="ahead"):
-        decide(tripped(), "extend", by="ada", reason="known spike", now=60, until=60)
-    state = decide(tripped(), "extend", by="ada", reason="known spike", now=60, until=100)
-    state = feed(RULE, state, [1.0] * 3, start=70)
-    assert state.phase is Phase.BREACHING
-    assert feed(RULE, state, [1.0], start=100).phase is Phase.TRIPPED
-
-
-def test_a_rollback_decision_stays_on_the_latch() -> None:
-    state = decide(tripped(), "rollback", by="ada", reason="errors do not end", now=61)
-    assert state.phase is Phase.TRIPPED
-    assert "ada: rollback" in explain(RULE, state, 61)
-    assert not disarm(state, 70).armed
-
-
 def test_a_gate_taken_up_soon_goes_on_where_it_was() -> None:
     state = feed(RULE, arm(GateState(), 1000), [1.0] * 6, start=1000)
     plain = tomllib.loads(tomli_w.dumps(freeze(state, wall_now=5_000.0)))
@@ -282,6 +253,12 @@ def test_a_gate_taken_up_late_has_seen_nothing(away: float) -> None:
     assert not passes(RULE, back, 7.0)
 
 
+@pytest.mark.parametrize("phase", ["clear", "breaching", "recovering"])
+def test_a_state_that_claims_to_have_seen_without_a_sample_is_refused(phase: str) -> None:
+    with pytest.raises(ValueError, match="phase"):
+        thaw(RULE, freeze(arm(GateState(), 0), 0.0) | {"phase": phase}, 1.0, 1.0)
+
+
 def test_a_latch_and_its_decision_survive_any_time_away() -> None:
     state = decide(tripped(), "rollback", by="ada", reason="errors do not end", now=61)
     back = thaw(RULE, freeze(state, wall_now=0.0), wall_now=9e6, now=3.0)
@@ -290,7 +267,8 @@ def test_a_latch_and_its_decision_survive_any_time_away() -> None:
 
 
 @pytest.mark.parametrize(
-    "damage", [{"phase": "fine"}, {"buckets": [{}]}, {"buckets": 3}, {"run": "x"}, {"wall": None}]
+    "damage",
+    [{"phase": "fine"}, {"buckets": "?"}, {"buckets": 3}, {"buckets": "c-lqq"}, {"run": "x"}, {"wall": None}],
 )
 def test_a_damaged_state_is_refused(damage: dict[str, object]) -> None:
     plain = freeze(feed(RULE, arm(GateState(), 0), [0.0] * 3), wall_now=0.0) | damage

@@ -36,7 +36,7 @@ GOOD, BAD = (0.0, 0.05, 0.09), (0.15, 0.5, 1.0)
 NOTHING = ("silence", "none", "nan", "inf", "error", "idle", "too many", "negative", "future", "old", "again")
 segments = st.lists(
     st.tuples(
-        st.one_of(st.sampled_from(GOOD + BAD), st.sampled_from(NOTHING)),
+        st.one_of(st.sampled_from((*GOOD, *BAD, "flicker")), st.sampled_from(NOTHING)),
         st.integers(1, 9),
         st.sampled_from([10, 10, 10, 5, 15, 30, 31, 100, 3000, -5, -300]),
     ),
@@ -55,6 +55,8 @@ def sample_of(what: float | str, now: float, newest: float | None) -> Sample | N
     match what:
         case float():
             return Sample.ratio(now, round(what * 40, 3), 40)
+        case "flicker":
+            return Sample.ratio(now, 40 * (now // 10 % 2), 40)
         case "silence":
             return None
         case "none":
@@ -84,9 +86,9 @@ def steps(plan: list[tuple[float | str, int, int]], now: float = 0.0) -> Iterato
             now += apart if n == 0 or 0 < apart < 100 else 10
             if newest is not None and newest > now:
                 newest = None
-            sample = sample_of(what, now, newest)
-            yield Step(sample, now, isinstance(what, float))
-            newest = now if isinstance(what, float) else newest
+            sample, usable = sample_of(what, now, newest), isinstance(what, float) or what == "flicker"
+            yield Step(sample, now, usable)
+            newest = now if usable else newest
 
 
 def flown(rule: GateRule, plan: list[tuple[float | str, int, int]]) -> GateState:
@@ -96,6 +98,7 @@ def flown(rule: GateRule, plan: list[tuple[float | str, int, int]]) -> GateState
     return state
 
 
+@settings(max_examples=500)
 @given(rules, segments)
 def test_the_engine_agrees_with_one_that_keeps_every_sample(rule: GateRule, plan) -> None:
     state, naive = arm(GateState(), 0), Naive(rule, 0)
