@@ -128,8 +128,5 @@ def connected(url: str, name: str, timeout: float) -> Any:
 
 def kind_of(what: str, error: psycopg2.Error) -> str:
     """What kind of ERROR it is, and nothing of its text, which may hold the URL."""
-    cause = error.__context__  # a rollback on a connection that is gone would hide why it is gone
-    if not error.pgcode and isinstance(cause, psycopg2.Error) and cause.pgcode:
-        error = cause
     name = type(error).__name__
     return f"{what}: {name} ({error.pgcode})" if error.pgcode else f"{what}: {name}, no answer from the server"

@@ -110,11 +110,13 @@ class PostgresSource:
         return connection
 
     def _look(self, connection: Any) -> tuple[Measurement, ...]:
-        with connection, connection.cursor() as cursor:  # one transaction: a pool may give another server to the next
+        # One transaction: a pool may give another server to the next. After an error the connection goes.
+        with connection.cursor() as cursor:
             cursor.execute("select set_config('statement_timeout', %s, true)", (f"{self._timeout * 1000:.0f}",))
             seen, applications = ask_sessions(cursor)
             counters = ask_counters(cursor, clock())
             size = self._asked_size(cursor)
+        connection.commit()  # a rollback would count as one of the application's
         told = (*_of_sessions(seen, applications), *_of_counters(self._before, counters, self._ours), size)
         self._before, self._ours = counters, 1
         return told

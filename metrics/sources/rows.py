@@ -86,26 +86,29 @@ class RowsSource:
         return connection
 
     def _count(self, connection: Any) -> dict[str, int]:
-        with connection, connection.cursor() as cursor:
+        with connection.cursor() as cursor:
             cursor.execute("select set_config('statement_timeout', %s, true)", (f"{self._timeout * 900:.0f}",))
             tables = self._tables
             if not tables:
                 cursor.execute(_ALL, (MOST_TABLES,))
                 tables = tuple(name for (name,) in cursor.fetchall())
             if not tables:
+                connection.commit()
                 return {}
-            counts = [
-                sql.SQL("(select count(*) from {})").format(sql.Identifier(*name.split("."))) for name in tables
-            ]
+            one = sql.SQL("(select count(*) from {})")
+            counts = [one.format(sql.Identifier(name)) for name in tables]
             try:
                 cursor.execute(sql.SQL("select {}").format(sql.SQL(", ").join(counts)))
             except psycopg2.errors.QueryCanceled:
                 raise SourceError("counting took too long: name fewer tables, or a longer timeout") from None
             except psycopg2.errors.UndefinedTable:
+                connection.rollback()
                 if not self._most:
                     raise SourceError("a table of the list is not there (yet)") from None
                 return {}
-            return dict(zip(tables, cursor.fetchone(), strict=True))
+            found = dict(zip(tables, cursor.fetchone(), strict=True))
+        connection.commit()  # a rollback would count as one of the application's
+        return found
 
 
 def build(table: Table) -> Source:

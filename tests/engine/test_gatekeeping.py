@@ -210,7 +210,7 @@ async def test_the_record_keeps_which_rule_tripped_why_and_from_what(flight) -> 
         trip = next(event for event in flight.events if event.to == "tripped")
         assert trip.data["rule"] == "http.error_rate > 10%, sustained for 15s"
         assert (trip.data["value"], trip.data["of"]) == ("50.0%", 10)
-        assert "TRIPPED" in trip.reason
+        assert "tripped: err 50% > 10% for 00:15 of 00:15" in trip.reason
 
 
 async def test_a_gate_that_sees_nothing_for_too_long_asks_for_a_person(flight) -> None:

@@ -77,7 +77,7 @@ async def test_an_empty_database_is_no_data_and_a_missing_table_an_error(databas
 
 
 async def test_a_count_that_takes_too_long_says_what_to_do(database: str) -> None:
-    run(database, "create view slow as select pg_sleep(5)")
+    run(database, "create view slow as select 1 as n from pg_sleep(5)")
     source = RowsSource(database, tables=["slow"], timeout=0.5)
     with pytest.raises(SourceError, match="name fewer tables"):
         await source.sample()

@@ -147,6 +147,9 @@ class Gatekeeper:
             now=now,
             until=until,
         )
+        # What follows from the decision itself is no new change of mind: as one it would ask for another decision.
+        if verb == "rollback":
+            self._recorded[event.item] = _word(self._states[event.item])
 
     def _note_change(self, key: str, now: float) -> None:
         word = _word(self._states[key])
@@ -156,7 +159,7 @@ class Gatekeeper:
         rule, state = self._rules[key], self._states[key]
         gate = self._session.checklist.gates[key]
         data = evidence_of(gate, state, self._newest.get(rule.metric), now) if word in ("tripped", "blind") else {}
-        why = gates.explain(rule, state, now)
+        why = state.tripped_on if word == "tripped" and state.tripped_on else gates.explain(rule, state, now)
         self._writing.put_nowait(acts.event("gate.changed", self._actor, item=key, to=word, reason=why, data=data))
 
     def _view(self, gate: Gate, now: float) -> GateView:
