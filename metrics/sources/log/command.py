@@ -26,13 +26,12 @@ class Output:
     """Reads what ARGV writes into READING, a slice at a time. To be used by one thread.
 
     The command runs in a process group of its own, which ends with `close`. What it says on standard error is
-    thrown away. While it does not run, nothing is known.
+    thrown away. While it does not run, nothing is known; `gaps` counts its ends.
     """
 
-    gaps = 0
-
     def __init__(self, argv: Sequence[str], reading: Reading, *, now: Callable[[], float] = clock) -> None:
-        self.reading, self._argv, self._now = reading, tuple(argv), now
+        self.reading, self.gaps = reading, 0
+        self._argv, self._now = tuple(argv), now
         self._process: subprocess.Popen[bytes] | None = None
         self._started = self._again_at = 0.0
         self._wait = FIRST_WAIT
@@ -99,6 +98,7 @@ class Output:
         process = self._process
         assert process is not None
         self.reading.finish()
+        self.gaps += 1  # what is written until it runs again is missed
         self.close()
         if self._now() - self._started >= _RAN_WELL:
             self._wait = FIRST_WAIT

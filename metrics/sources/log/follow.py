@@ -127,8 +127,8 @@ class Follower:
         if size >= file.position and os.pread(file.fd, len(file.begins), 0) == file.begins:
             return
         self._rest(file, go_on)
-        self.reading.finish()
-        file.position, file.begins = 0, b""
+        self._missed(file, go_on)
+        file.position, file.begins, file.older = 0, b"", rotated.heads(self.path)
 
     def _rest(self, file: _File, go_on: Callable[[], bool]) -> None:
         """What was added between the last look and the cut stands in the copy."""
@@ -137,6 +137,15 @@ class Follower:
             self.gaps += 1
             return
         self._whole(copy, file.position, go_on)
+
+    def _missed(self, file: _File, go_on: Callable[[], bool]) -> None:
+        """Reads the logs that came and went since the last look at FILE."""
+        self.reading.finish()
+        itself = os.pread(file.fd, rotated.FINGERPRINT, 0)  # it may have been cut first and renamed then
+        known = (*file.older, *(begins for begins in (file.begins, itself) if begins))
+        for one in rotated.newer(self.path, known):
+            self._whole(one, 0, go_on)
+            self.reading.finish()
 
     def _whole(self, path: Path, position: int, go_on: Callable[[], bool]) -> None:
         try:
@@ -165,10 +174,7 @@ class Follower:
         self._old, self._file = file, following
         file.since = self._now()
         self._old_reading, self.reading = self.reading, self.reading.next()
-        known = (*file.older, file.begins) if file.begins else file.older
-        for one in rotated.newer(self.path, known, following.key[1]):
-            self._whole(one, 0, go_on)
-            self.reading.finish()
+        self._missed(file, go_on)
         return Health(behind=self._read(following, self.reading, may))
 
     def _linger(self, may: Callable[[], bool]) -> None:

@@ -57,18 +57,17 @@ def heads(path: Path) -> tuple[bytes, ...]:
     return tuple(begins for one in siblings(path) if (begins := head(one)))
 
 
-def newer(path: Path, known: tuple[bytes, ...], current: int) -> list[Path]:
-    """The older files of the log PATH that begin as none of KNOWN does, oldest first. CURRENT is the inode of
-    the log itself, should it be among them."""
+def newer(path: Path, known: tuple[bytes, ...]) -> list[Path]:
+    """The older files of the log PATH that begin as none of KNOWN does, oldest first."""
     found: dict[bytes, tuple[int, Path]] = {}
     for one in sorted(siblings(path), key=lambda one: one.suffix == ".gz", reverse=True):  # the plain of a pair stays
         try:
-            seen = one.stat()
+            written = one.stat().st_mtime_ns
         except OSError:
             continue
         begins = head(one)
-        if begins and seen.st_ino != current and not begins.startswith(known):
-            found[begins] = (seen.st_mtime_ns, one)
+        if begins and not begins.startswith(known):
+            found[begins] = (written, one)
     return [one for _, one in sorted(found.values())]
 
 
