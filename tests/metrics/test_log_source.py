@@ -63,9 +63,12 @@ async def start(tmp_path, monkeypatch):
         return source
 
     yield begin
+    readers = [one for one in threading.enumerate() if one.name == "metrics-log"]
     for source in started:
         await source.stop()
-    assert not [one for one in threading.enumerate() if one.name == "metrics-log"]
+    for thread in readers:
+        thread.join(10)
+        assert not thread.is_alive()
 
 
 def add(text: str) -> None:

@@ -17,6 +17,8 @@ from metrics.sources.log.tally import Tally
 
 BLOCK = 1024 * 1024
 GONE_AFTER = 5.0  # seconds without a file of that name, after which its log is not taken for a silent one
+TRIES, RETRY = 5, 0.02  # looks for an older file while a rotation may be under way, and seconds between them
+MOST_KNOWN = 1000  # beginnings of older files that are remembered
 LINGER = 10.0  # seconds for which a writer may go on with the file that was renamed
 
 
@@ -28,8 +30,9 @@ class _File:
     key: tuple[int, int]
     position: int
     begins: bytes = b""
-    older: tuple[bytes, ...] = ()
-    since: float = 0.0
+    folder_ns: int = 0
+    since_ns: int = 0
+    left_at: float = 0.0
 
 
 class Follower:
@@ -48,6 +51,7 @@ class Follower:
         self._old: _File | None = None
         self._old_reading, self._left = reading, Tally()
         self._missing_since: float | None = None
+        self._known: tuple[bytes, ...] | None = None  # how the older files begin that are not to be read
 
     def poll(self, budget: float, go_on: Callable[[], bool] = lambda: True) -> Health:
         """Read for BUDGET seconds or to the end, as long as GO_ON. What the system refuses is in the answer."""
@@ -98,61 +102,68 @@ class Follower:
         if not stat.S_ISREG(seen.st_mode):
             os.close(fd)
             raise OSError(errno.EINVAL, "it is no regular file")
-        file = _File(fd, (seen.st_dev, seen.st_ino), 0, older=rotated.heads(self.path))
+        file = _File(fd, (seen.st_dev, seen.st_ino), 0, since_ns=seen.st_mtime_ns)
+        if self._known is None:
+            self._known = rotated.heads(self.path)
         if not self._from_start and seen.st_size:
             file.position = seen.st_size
             if os.pread(fd, 1, seen.st_size - 1) != b"\n":
                 self.reading.feed(b"", middle=True)
         self._from_start = True
-        self._remember(file)
+        file.begins = os.pread(fd, min(rotated.FINGERPRINT, file.position), 0)
         return file
-
-    def _remember(self, file: _File) -> None:
-        if len(file.begins) < rotated.FINGERPRINT:
-            file.begins = os.pread(file.fd, min(rotated.FINGERPRINT, file.position), 0)
 
     def _read(self, file: _File, reading: Reading, may: Callable[[], bool]) -> int:
         """Reads to the end, or while MAY says so; the bytes that are left."""
         while data := os.pread(file.fd, BLOCK, file.position):
             file.position += len(data)
+            # From what was read and not from the file again, which may be another by now.
+            file.begins += data[: rotated.FINGERPRINT - len(file.begins)]
             reading.feed(data)
-            self._remember(file)
             if not may():
-                break
-        return max(os.fstat(file.fd).st_size - file.position, 0)
+                return max(os.fstat(file.fd).st_size - file.position, 0)
+        return 0  # whatever was written since is not a backlog
 
     def _cut(self, file: _File, go_on: Callable[[], bool]) -> None:
         """Notices that the file was truncated, also where it has grown beyond the old place since."""
         size = os.fstat(file.fd).st_size
-        if size >= file.position and os.pread(file.fd, len(file.begins), 0) == file.begins:
-            return
-        self._rest(file, go_on)
-        self._missed(file, go_on)
-        file.position, file.begins, file.older = 0, b"", rotated.heads(self.path)
+        if not file.begins:  # nothing to know it by: look when there is a new name in the folder
+            written = self.path.parent.stat().st_mtime_ns
+            if written != file.folder_ns:
+                file.folder_ns = written
+                self._missed(file, (file,), go_on)
+        elif size < file.position or os.pread(file.fd, len(file.begins), 0) != file.begins:
+            self._whole(file.begins, file.position, go_on)  # what was added after the last look stands in the copy
+            self._missed(file, (file,), go_on)
+            file.position, file.begins = 0, b""
 
-    def _rest(self, file: _File, go_on: Callable[[], bool]) -> None:
-        """What was added between the last look and the cut stands in the copy."""
-        copy = rotated.copy_of(self.path, file.begins)
-        if copy is None:
-            self.gaps += 1
-            return
-        self._whole(copy, file.position, go_on)
-
-    def _missed(self, file: _File, go_on: Callable[[], bool]) -> None:
-        """Reads the logs that came and went since the last look at FILE."""
+    def _missed(self, file: _File, open_ones: tuple[_File, ...], go_on: Callable[[], bool]) -> None:
+        """Reads the logs that came and went since the last look at FILE, and remembers them as read. What is in
+        OPEN_ONES is read anyway."""
         self.reading.finish()
-        itself = os.pread(file.fd, rotated.FINGERPRINT, 0)  # it may have been cut first and renamed then
-        known = (*file.older, *(begins for begins in (file.begins, itself) if begins))
-        for one in rotated.newer(self.path, known):
-            self._whole(one, 0, go_on)
-            self.reading.finish()
+        known = (*(self._known or ()), *([file.begins] if file.begins else ()))
+        found = rotated.newer(self.path, known, file.since_ns)
+        # Looked at after the others, because one of these may have got its first line, and been renamed, meanwhile.
+        own = tuple(os.pread(one.fd, rotated.FINGERPRINT, 0) for one in open_ones)
+        for begins in found:
+            if not any(one and (one.startswith(begins) or begins.startswith(one)) for one in own):
+                self._whole(begins, 0, go_on)
+                self.reading.finish()
+        self._known = tuple(dict.fromkeys((*known, *found)))[-MOST_KNOWN:]
 
-    def _whole(self, path: Path, position: int, go_on: Callable[[], bool]) -> None:
-        try:
-            for block in rotated.read(path, position, go_on):
-                self.reading.feed(block)
-        except OSError:
-            self.gaps += 1
+    def _whole(self, begins: bytes, position: int, go_on: Callable[[], bool]) -> None:
+        """Reads the older file that BEGINS so, from POSITION. It may be on its way from one name to the next, so
+        what is not there or breaks off is looked for again."""
+        for left in range(TRIES, 0, -1):
+            try:
+                for block in rotated.read(self.path, begins, position, go_on):
+                    self.reading.feed(block)
+                    position += len(block)
+                return
+            except OSError:
+                if left > 1:
+                    time.sleep(RETRY)
+        self.gaps += 1
 
     def _turn(self, file: _File, may: Callable[[], bool], go_on: Callable[[], bool]) -> Health:
         """At the end of the file: goes on to the next where the name stands for another one by now."""
@@ -172,9 +183,9 @@ class Follower:
         if self._old is not None:
             self._leave(self._old)
         self._old, self._file = file, following
-        file.since = self._now()
+        file.left_at = self._now()
         self._old_reading, self.reading = self.reading, self.reading.next()
-        self._missed(file, go_on)
+        self._missed(file, (file, following), go_on)
         return Health(behind=self._read(following, self.reading, may))
 
     def _linger(self, may: Callable[[], bool]) -> None:
@@ -182,7 +193,7 @@ class Follower:
         if self._old is None:
             return
         self._read(self._old, self._old_reading, may)
-        if self._now() - self._old.since > LINGER:
+        if self._now() - self._old.left_at > LINGER:
             self._leave(self._old)
             self._old = None
 

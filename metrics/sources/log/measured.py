@@ -68,7 +68,8 @@ def trouble(report: Report) -> tuple[str, bool]:
         if health.why:
             return f"{name}: {health.why}", health.failed
     if not report.caught:
-        return f"catching up, {report.behind / _MIB:.0f} MB behind", False
+        behind = f"{report.behind / _MIB:.0f} MB behind" if report.behind else "come to the end just now"
+        return f"catching up, {behind}", False
     return "", False
 
 
@@ -77,7 +78,13 @@ def measurements(report: Report, window: Latency, over: float, *, timed: bool) -
     a duration, or may."""
     tally, at = report.tally, utc_now()
     why, failed = trouble(report)
-    detail: Detail = {"format": ", ".join(report.formats), "lines": tally.lines, "lines_total": report.total.lines}
+    detail: Detail = {
+        "format": ", ".join(report.formats),
+        "lines": tally.lines,
+        "lines_total": report.total.lines,
+        "requests_total": report.total.requests,
+        "errors_total": report.total.errors,
+    }
     if report.behind:
         detail["behind_bytes"] = report.behind
     if report.gaps:
@@ -106,7 +113,7 @@ def measurements(report: Report, window: Latency, over: float, *, timed: bool) -
     notes: dict[str, Detail] = {}
     blind = "" if report.requests else "no line of an access log was seen"
     for metric in ("log.rate", "log.error_rate", "log.auth_failures"):
-        notes[metric] = {"why": blind or "no request", "requests_total": report.total.requests}
+        notes[metric] = {"why": blind or "no request"}
     rate = tally.requests / report.elapsed if report.requests and report.elapsed >= _SHORT else None
     if report.requests and rate is None:
         notes["log.rate"]["why"] = "first look"
@@ -114,7 +121,6 @@ def measurements(report: Report, window: Latency, over: float, *, timed: bool) -
         why_not = blind or (window.text(percentile) if timed else "the lines bear no duration: see the key duration")
         notes[metric] = {"why": why_not, "over_s": over}
     notes["log.latency"] = {"why": blind or "no duration since the sample before"}
-    notes["log.errors"] = {"errors_total": report.total.errors}
 
     counts = _known(tally.known)
     fresh = report.fresh

@@ -64,7 +64,7 @@ class Reader:
 
     def __init__(self, streams: Sequence[tuple[str, Stream]], now: Callable[[], float] = clock) -> None:
         self._streams, self._now = tuple(streams), now
-        self._lock, self._stop, self.ended = threading.Lock(), threading.Event(), threading.Event()
+        self._lock, self._stop = threading.Lock(), threading.Event()
         self._tally, self._total, self._fresh = Tally(), Tally(), Latency()
         self._healths: tuple[tuple[str, Health], ...] = ()
         self._caught, self._broken = True, ""

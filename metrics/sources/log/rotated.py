@@ -40,54 +40,58 @@ def head(path: Path) -> bytes:
         return b""
 
 
-def same(begins: bytes, path: Path) -> bool:
-    """Whether PATH holds the log that BEGINS so."""
-    return bool(begins) and head(path).startswith(begins)
-
-
-def copy_of(path: Path, begins: bytes) -> Path | None:
-    """The older file of the log PATH that BEGINS so; a plain one rather than a compressed one, which may not be
-    complete while the plain one is still there."""
-    candidates = sorted(siblings(path), key=lambda one: (one.suffix == ".gz", one.name))
-    return next((one for one in candidates if same(begins, one)), None)
-
-
 def heads(path: Path) -> tuple[bytes, ...]:
     """How the older files of the log PATH begin."""
     return tuple(begins for one in siblings(path) if (begins := head(one)))
 
 
-def newer(path: Path, known: tuple[bytes, ...]) -> list[Path]:
-    """The older files of the log PATH that begin as none of KNOWN does, oldest first."""
-    found: dict[bytes, tuple[int, Path]] = {}
-    for one in sorted(siblings(path), key=lambda one: one.suffix == ".gz", reverse=True):  # the plain of a pair stays
+def newer(path: Path, known: tuple[bytes, ...], since_ns: int) -> list[bytes]:
+    """How those of the older files of the log PATH begin that begin as none of KNOWN does and were written at
+    SINCE_NS or later, oldest first."""
+    found: dict[bytes, int] = {}
+    for one in siblings(path):
         try:
             written = one.stat().st_mtime_ns
         except OSError:
             continue
-        begins = head(one)
-        if begins and not begins.startswith(known):
-            found[begins] = (written, one)
-    return [one for _, one in sorted(found.values())]
+        if written >= since_ns and (begins := head(one)) and not begins.startswith(known):
+            found[begins] = min(written, found.get(begins, written))
+    return sorted(found, key=lambda begins: found[begins])
 
 
-def read(path: Path, position: int, go_on: Callable[[], bool]) -> Iterator[bytes]:
-    """The log in PATH from POSITION, which counts uncompressed bytes, while GO_ON says so.
+def read(path: Path, begins: bytes, position: int, go_on: Callable[[], bool]) -> Iterator[bytes]:
+    """That older file of the log PATH that BEGINS so, from POSITION, while GO_ON says so.
 
-    Raises OSError when PATH cannot be read to its end."""
-    try:
-        with _open(path) as file:
-            left = position if path.suffix == ".gz" else position - file.seek(position)
-            while go_on():
-                block = file.read(min(_BLOCK, left) if left else _BLOCK)
-                if not block:
-                    return
-                if left:
-                    left -= len(block)
-                else:
-                    yield block
-    except (EOFError, zlib.error) as error:
-        raise OSError(type(error).__name__) from None
+    POSITION counts uncompressed bytes. Raises OSError when there is none, and when it cannot be read to its end;
+    while a log is being rotated both may be otherwise a moment later.
+    """
+    file = _opened(path, begins)
+    if file is None:
+        raise FileNotFoundError("no older file begins so")
+    with file:
+        try:
+            file.seek(position)
+            while go_on() and (block := file.read(_BLOCK)):
+                yield block
+        except (EOFError, zlib.error) as error:
+            raise OSError(type(error).__name__) from None
+
+
+def _opened(path: Path, begins: bytes) -> BinaryIO | None:
+    """A name may stand for another file since it was listed: only what is open can be vouched for. The compressed
+    one of a pair comes last, since it may not be complete while the plain one is still there."""
+    for one in sorted(siblings(path), key=lambda one: (one.suffix == ".gz", one.name)) if begins else ():
+        try:
+            file = _open(one)
+        except OSError:
+            continue
+        try:
+            if file.read(FINGERPRINT).startswith(begins):
+                return file
+        except _BROKEN:
+            pass
+        file.close()
+    return None
 
 
 def _open(path: Path) -> BinaryIO:
