@@ -22,7 +22,11 @@ def siblings(path: Path) -> list[Path]:
     `extension` makes it."""
     stem, suffix = path.stem, path.suffix
     found = []
-    for entry in os.scandir(path.parent):
+    try:
+        entries = list(os.scandir(path.parent))
+    except OSError:  # a folder that may not be listed: its log can be followed all the same
+        return []
+    for entry in entries:
         behind = entry.name.removeprefix(path.name)
         inside = entry.name.removesuffix(".gz").removesuffix(suffix).removeprefix(stem) if suffix else ""
         named = behind != entry.name and _SUFFIX.fullmatch(behind)
