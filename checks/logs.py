@@ -11,6 +11,8 @@ from pathlib import Path
 
 from checks.contract import Context, Seconds, check
 from checks.since import moment_of
+from metrics.known import BAD, KNOWN, SEVERITY
+from metrics.logtime import time_of
 from state.clean import clean
 from state.durations import format_duration
 from state.verdicts import Outcome
@@ -19,36 +21,8 @@ _MOST = 64 * 2**20  # bytes read of each file, from its end
 _FIRST = 6
 _SHOWN = 240
 
-# The texts as PostgreSQL 15 and 18, psycopg2, psycopg 3, SQLAlchemy 2 and PgBouncer write them.
-KNOWN = {
-    "pool exhausted": re.compile(r"QueuePool limit of size \d+ overflow -?\d+ reached"),
-    "too many connections": re.compile(
-        r"sorry, too many clients already|remaining connection slots are reserved"
-        r"|too many connections for (?:role|database)|no more connections allowed"
-    ),
-    "connection lost": re.compile(
-        r"server closed the connection unexpectedly|SSL connection has been closed unexpectedly"
-        r"|SSL SYSCALL error: EOF detected|SSL error: unexpected eof|terminating connection due to"
-        r"|connection already closed|the connection is closed|server conn crashed\?|client_idle_timeout"
-    ),
-    "cannot connect": re.compile(
-        r"connection to server at .* failed|could not translate host name"
-        r"|the database system is (?:starting|shutting)"
-    ),
-    "timeout": re.compile(
-        r"canceling statement due to (?:statement|lock) timeout"
-        r"|query_wait_timeout|query timeout|idle transaction timeout"
-    ),
-    "deadlock": re.compile(r"deadlock detected"),
-    "sqlite still used": re.compile(
-        r"sqlite3\.(?:Operational|Integrity|Programming|Database)Error|database is locked"
-    ),
-}
-_SEVERITY = re.compile(r"\b(PANIC|FATAL|CRITICAL|ERROR|WARNING|Traceback)\b")
 _SERVER_ERROR = re.compile(r'" 5\d\d (?:\d+|-)')
-_BAD = ("PANIC", "FATAL", "CRITICAL", "ERROR", "Traceback", "http 5xx")
-_ISO = re.compile(r"(\d{4}-\d\d-\d\d)[T ](\d\d:\d\d:\d\d)(?:[.,]\d+)?\s?(Z|UTC|GMT|[+-]\d\d:?\d\d)?")
-_COMMON = re.compile(r"\[(\d\d/[A-Z][a-z]{2}/\d{4}:\d\d:\d\d:\d\d [+-]\d{4})\]")
+_BAD = (*BAD, "http 5xx")
 
 
 @dataclass
@@ -71,7 +45,7 @@ class Tally:
         """One more line of the window. Each counts once, by its known text or else by its severity."""
         self.lines += 1
         known = next((name for name, pattern in KNOWN.items() if pattern.search(line)), None)
-        severity = _SEVERITY.search(line)
+        severity = SEVERITY.search(line)
         kind = severity[1] if severity else "http 5xx" if _SERVER_ERROR.search(line) else None
         if known is None and kind is None:
             return
@@ -84,25 +58,6 @@ class Tally:
             self.severities[kind] += 1
         if (known is not None or kind in _BAD) and len(self.first) < _FIRST:
             self.first.append(clean(line)[:_SHOWN])
-
-
-def time_of(line: str) -> datetime | None:
-    """The moment that LINE bears, ISO or common log format; without a zone it is this host's.
-
-    >>> time_of("[2026-11-22 20:08:17 +0000] [7] [INFO] hi").isoformat()
-    '2026-11-22T20:08:17+00:00'
-    """
-    head = line[:120]
-    try:
-        if match := _ISO.search(head):
-            zone = match[3] or ""
-            text = f"{match[1]}T{match[2]}{'+00:00' if zone in ('Z', 'UTC', 'GMT') else zone}"
-            return datetime.fromisoformat(text).astimezone(UTC)
-        if match := _COMMON.search(head):
-            return datetime.strptime(match[1], "%d/%b/%Y:%H:%M:%S %z").astimezone(UTC)
-    except ValueError:
-        return None
-    return None
 
 
 @check("logs.clean", timeout="60s", fresh_for="5m")

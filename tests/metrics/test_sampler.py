@@ -9,7 +9,6 @@ import pytest
 from metrics.sampler import Sampler
 from metrics.samples import Measurement, utc_now
 from metrics.sources import Metric, SourceError
-from metrics.sources.host import HostSource
 from metrics.sources.renamed import Renamed
 
 
@@ -119,11 +118,3 @@ async def test_a_second_source_of_a_kind_reports_under_its_own_name() -> None:
     (one,) = await source.sample()
     assert one.metric == "worker.m" and list(source.metrics) == ["worker.m"]
     assert source.metrics["worker.m"].label == "s (worker)"
-
-
-async def test_the_host_has_a_processor_and_memory() -> None:
-    source = HostSource()
-    await source.start()
-    cpu, memory = await source.sample()
-    assert cpu.value is not None and 0 <= cpu.value <= 1
-    assert memory.value is not None and 0 < memory.value < 1
