@@ -13,13 +13,12 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from statistics import median_low
 
-import httpcore
 import httpx
 
 from metrics.latency import Latency
 from metrics.samples import Measurement, clock, divide, utc_now
 from metrics.sources import Metric, SourceError
-from metrics.sources.http.probe import Parts, Seen, look, pool_for
+from metrics.sources.http.probe import Connections, Parts, Seen, look
 from metrics.sources.http.target import Target
 from metrics.window import Window
 
@@ -61,7 +60,7 @@ class _Lane:
     target: Target
     name: str
     timeout: float
-    pool: httpcore.AsyncConnectionPool
+    connections: Connections
     under_way: set[asyncio.Task[None]] = field(default_factory=set)
     last: deque[bool] = field(default_factory=lambda: deque(maxlen=DOWN_AFTER))
 
@@ -122,7 +121,7 @@ class HttpProber:
                 target,
                 target.name or f"#{number}",
                 target.timeout or self._timeout,
-                pool_for(target, self._concurrency, self._tls),
+                Connections(target, self._tls),
             )
             for number, target in enumerate(self._targets, 1)
         )
@@ -139,7 +138,7 @@ class HttpProber:
         self._schedule = None
         lanes, self._lanes = self._lanes, ()
         for lane in lanes:
-            await lane.pool.aclose()
+            await lane.connections.aclose()
 
     async def _send_on_time(self) -> None:
         begin, spacing, turn = clock(), self.interval / len(self._lanes), 0
@@ -160,7 +159,7 @@ class HttpProber:
 
     async def _probe(self, lane: _Lane, intended: float) -> None:
         left = max(intended + lane.timeout - clock(), 0)
-        self._note(lane, intended, await look(lane.pool, lane.target, left))
+        self._note(lane, intended, await look(lane.connections, lane.target, left))
 
     def _note(self, lane: _Lane, intended: float, seen: Seen) -> None:
         done = clock()
