@@ -1,0 +1,245 @@
+"""One probe: a request, its parts timed, and why it was not well."""
+
+from __future__ import annotations
+
+import asyncio
+import ipaddress
+import socket
+import ssl
+import threading
+from collections.abc import Iterable, Iterator
+from contextvars import ContextVar
+from dataclasses import dataclass, field
+from typing import Any
+
+import httpcore
+
+from metrics.samples import clock
+from metrics.sources.http.target import Target
+
+BODY_LIMIT = 1 << 20  # bytes; a reply is done when this much of it is there
+NEXT_ADDRESS_AFTER = 0.3  # seconds that an address has to take the connection while the host has another
+
+KEPT, KEPT_FOR = 6, 5.0  # idle connections, as a browser keeps for a host, and seconds
+
+_Addresses = list[str] | OSError
+
+
+@dataclass(slots=True)
+class Parts:
+    """Seconds that the parts of a probe took; None is a part that did not happen, as connecting does not on a
+    connection that was kept. `first_byte` counts from the beginning of the send to the reply's headers."""
+
+    dns: float | None = None
+    connect: float | None = None
+    tls: float | None = None
+    first_byte: float | None = None
+    _begun: float = 0.0
+
+    async def trace(self, event: str, _: Any) -> None:
+        """What httpcore tells of its progress."""
+        if event in ("connection.start_tls.started", "http11.send_request_headers.started"):
+            self._begun = clock()
+        elif event == "connection.start_tls.complete":
+            self.tls = clock() - self._begun
+        elif event == "http11.receive_response_headers.complete":
+            self.first_byte = clock() - self._begun
+
+
+@dataclass(frozen=True, slots=True)
+class Seen:
+    """How a probe ended: WHY it was not well ("" when it was), whether a reply came, and its parts."""
+
+    why: str
+    answered: bool
+    parts: Parts
+
+
+_PARTS: ContextVar[Parts] = ContextVar("parts")  # of the probe whose task it is: httpcore connects within it
+
+
+class Connections:
+    """The connections of one target, of no other, so that one that hangs takes nothing from the others.
+
+    httpcore's own pool looks at every connection again for each request, which after a stall that left a hundred
+    of them open took half a processor: here the one used last is taken, and few are kept.
+    """
+
+    def __init__(self, target: Target, tls: ssl.SSLContext | None) -> None:
+        self._target, self._tls, self._network = target, tls, _Network()
+        self._address, self._headers = target.address, target.sent_headers  # once: parsing costs a tenth of a probe
+        self._idle: list[httpcore.AsyncHTTPConnection] = []
+
+    async def ask(self, parts: Parts) -> tuple[int, bytes]:
+        """The status of the reply and the start of its body; fills PARTS. Raises what httpcore raises."""
+        request = httpcore.Request(
+            self._target.method,
+            self._address,
+            headers=self._headers,
+            content=self._target.body,
+            extensions={"trace": parts.trace},
+        )
+        connection = await self._kept() or httpcore.AsyncHTTPConnection(
+            self._address.origin,
+            ssl_context=self._tls,
+            keepalive_expiry=KEPT_FOR,
+            network_backend=self._network,
+        )
+        try:
+            reply = await connection.handle_async_request(request)
+            try:
+                seen = reply.status, await _start_of(reply)
+            finally:
+                await reply.aclose()
+        except BaseException:
+            await connection.aclose()
+            raise
+        keep = self._target.connection == "keep-alive" and len(self._idle) < KEPT
+        if keep and connection.is_idle():
+            self._idle.append(connection)
+        else:
+            await connection.aclose()
+        return seen
+
+    async def _kept(self) -> httpcore.AsyncHTTPConnection | None:
+        while self._idle:
+            connection = self._idle.pop()
+            if connection.is_idle() and not connection.has_expired():
+                return connection
+            await connection.aclose()
+        return None
+
+    async def aclose(self) -> None:
+        """Closes those that are kept."""
+        while self._idle:
+            await self._idle.pop().aclose()
+
+
+async def look(connections: Connections, target: Target, seconds: float) -> Seen:
+    """Asks TARGET once, for SECONDS at most. Whatever goes wrong is a Seen too: a probe is never dropped."""
+    parts = Parts()
+    _PARTS.set(parts)
+    try:
+        async with asyncio.timeout(seconds):
+            status, body = await connections.ask(parts)
+    except TimeoutError:
+        return Seen("timeout", False, parts)
+    except Exception as error:
+        return Seen(_reason(error), False, parts)
+    if status not in target.expect:
+        return Seen(f"status {status}", True, parts)
+    if target.contains and target.contains not in body:
+        return Seen("text not found", True, parts)
+    return Seen("", True, parts)
+
+
+async def _start_of(reply: httpcore.Response) -> bytes:
+    body = bytearray()
+    async for chunk in reply.aiter_stream():
+        body += chunk[: BODY_LIMIT - len(body)]
+        if len(body) >= BODY_LIMIT:
+            break
+    return bytes(body)
+
+
+def _causes(error: BaseException | None) -> Iterator[BaseException]:
+    while error is not None:
+        yield error
+        error = error.__cause__ or error.__context__
+
+
+def _reason(error: BaseException) -> str:
+    """Why, in words of ours: the texts of these errors may hold the URL or what the server sent."""
+    for cause in _causes(error):
+        match cause:
+            case ssl.SSLCertVerificationError():
+                return "certificate"
+            case ssl.SSLError():
+                return "TLS"
+            case socket.gaierror():
+                return "DNS"
+            case ConnectionRefusedError():
+                return "refused"
+            case httpcore.RemoteProtocolError():
+                return "no whole HTTP reply"
+    return type(error).__name__
+
+
+@dataclass(slots=True)
+class _Network(httpcore.AsyncNetworkBackend):
+    """Looks the host up in a thread of its own and connects to the address, so that both are timed and a resolver
+    that hangs holds up nobody else. TLS and the Host header still go by the host's name: they are httpcore's."""
+
+    _inner: httpcore.AsyncNetworkBackend = field(default_factory=httpcore.AnyIOBackend)
+    _looking_up: asyncio.Future[_Addresses] | None = None
+
+    async def connect_tcp(
+        self,
+        host: str,
+        port: int,
+        timeout: float | None = None,
+        local_address: str | None = None,
+        socket_options: Iterable[Any] | None = None,
+    ) -> httpcore.AsyncNetworkStream:
+        parts, begun = _PARTS.get(), clock()
+        if _is_address(host):
+            addresses = [host]
+        else:
+            addresses = await self._addresses(host, port)
+            parts.dns = clock() - begun
+        begun = clock()
+        stream = await self._first_of(addresses, port, local_address, socket_options)
+        parts.connect = clock() - begun
+        return stream
+
+    async def _first_of(
+        self, addresses: list[str], port: int, local_address: str | None, options: Iterable[Any] | None
+    ) -> httpcore.AsyncNetworkStream:
+        for address in addresses[:-1]:
+            try:
+                return await self._inner.connect_tcp(address, port, NEXT_ADDRESS_AFTER, local_address, options)
+            except (httpcore.ConnectError, httpcore.ConnectTimeout):
+                continue
+        return await self._inner.connect_tcp(
+            addresses[-1], port, None, local_address, options
+        )  # `look` has a deadline
+
+    async def _addresses(self, host: str, port: int) -> list[str]:
+        """One look-up at a time, shared by the probes that wait for it: a resolver that hangs costs one thread."""
+        if self._looking_up is None or self._looking_up.done():
+            loop = asyncio.get_running_loop()
+            self._looking_up = loop.create_future()
+            arguments = (loop, self._looking_up, host, port)
+            threading.Thread(target=_look_up, args=arguments, name="prober-dns", daemon=True).start()
+        found = await asyncio.shield(self._looking_up)
+        if isinstance(found, OSError):
+            raise httpcore.ConnectError("no address") from found
+        return found
+
+
+def _look_up(loop: asyncio.AbstractEventLoop, waiting: asyncio.Future[_Addresses], host: str, port: int) -> None:
+    found: _Addresses
+    try:
+        rows = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)
+        found = list(dict.fromkeys(str(row[4][0]) for row in rows)) or socket.gaierror("no address")
+    except OSError as error:
+        found = error
+    except UnicodeError:  # a label that is too long for DNS
+        found = socket.gaierror("no host's name")
+    try:
+        loop.call_soon_threadsafe(_tell, waiting, found)
+    except RuntimeError:
+        return  # the loop has ended meanwhile: nobody waits
+
+
+def _tell(waiting: asyncio.Future[_Addresses], found: _Addresses) -> None:
+    if not waiting.done():
+        waiting.set_result(found)
+
+
+def _is_address(host: str) -> bool:
+    try:
+        ipaddress.ip_address(host.strip("[]"))
+    except ValueError:
+        return False
+    return True
