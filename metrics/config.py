@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from importlib import import_module
+from pathlib import Path
 from typing import Any
 
 from metrics.sources import Source
@@ -22,9 +23,10 @@ KINDS = (
 )  # fmt: skip
 
 
-def build_sources(tables: Mapping[str, Any]) -> tuple[Source, ...]:
-    """The sources that TABLES (what stands under `metrics`) ask for, in their order. Raises ConfigError."""
-    return tuple(_built(name, Table(f"metrics.{name}", table)) for name, table in tables.items())
+def build_sources(tables: Mapping[str, Any], base: Path = Path()) -> tuple[Source, ...]:
+    """The sources that TABLES (what stands under `metrics`) ask for, in their order; their paths are relative to
+    BASE, the folder of the checklist. Raises ConfigError."""
+    return tuple(_built(name, Table(f"metrics.{name}", table, base)) for name, table in tables.items())
 
 
 def _built(name: str, table: Table) -> Source:

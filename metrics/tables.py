@@ -4,6 +4,7 @@ its value, which may be a secret."""
 from __future__ import annotations
 
 from collections.abc import Mapping
+from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -21,13 +22,14 @@ class ConfigError(ValueError):
 class Table:
     """A table whose values are asked for one by one, so that what nobody asked for can be refused (`done`).
 
-    Every method that asks raises ConfigError with the key, and says what would be right.
+    Every method that asks raises ConfigError with the key, and says what would be right. BASE is the folder that
+    paths are relative to.
     """
 
-    def __init__(self, path: str, values: object) -> None:
+    def __init__(self, path: str, values: object, base: Path = Path()) -> None:
         if not isinstance(values, Mapping):
             raise ConfigError(path, "must be a table")
-        self.path, self._left = path, dict(values)
+        self.path, self.base, self._left = path, base, dict(values)
         self.asked: set[str] = set()
 
     def key(self, name: str) -> str:
@@ -108,14 +110,19 @@ class Table:
 
     def table(self, name: str) -> Table:
         """The table of that name, empty when there is none. Its own `done` is to be called too."""
-        return Table(self.key(name), self.take(name, {}))
+        return Table(self.key(name), self.take(name, {}), self.base)
 
     def tables(self, name: str) -> list[Table]:
         """A list of tables, at least one."""
         rows = self.take(name)
         if not isinstance(rows, list) or not rows:
             raise self.wrong(name, "must be a list of tables, at least one")
-        return [Table(f"{self.key(name)}[{n}]", row) for n, row in enumerate(rows)]
+        return [Table(f"{self.key(name)}[{n}]", row, self.base) for n, row in enumerate(rows)]
+
+    def file(self, name: str, default: str = "") -> Path | None:
+        """A path, relative to the checklist's folder; None when there is none and no DEFAULT."""
+        value = self.text(name, default)
+        return self.base / value if value else None
 
     def mapping(self, name: str) -> dict[str, str]:
         """A table of texts by name, maybe empty."""

@@ -151,9 +151,8 @@ def _pss(pid: int) -> int:
 
 def build(table: Table) -> Source:
     """The source of `[metrics.host]`."""
-    data = table.text("postgres_data", "")
     return HostSource(
         interval=table.seconds("interval", 5.0),
-        disk=Path(table.text("disk", ".")),
-        postgres_data=Path(data) if data else None,
+        disk=table.file("disk", ".") or Path(),
+        postgres_data=table.file("postgres_data"),
     )

@@ -12,7 +12,7 @@ from typing import Any
 import psycopg2
 from psycopg2 import sql
 
-from metrics.samples import Measurement, divide, utc_now
+from metrics.samples import Measurement, utc_now
 from metrics.sources import Metric, Source, SourceError
 from metrics.sources.connecting import Looker, connected
 from metrics.tables import Table
@@ -65,18 +65,17 @@ class RowsSource:
         counts, at = await self._looker.look(self._count), utc_now()
         now = counts | {table: 0 for table in self._most if table not in counts}
         self._most = {table: max(count, self._most.get(table, 0)) for table, count in now.items()}
-        if not sum(self._most.values()):
-            why = {"why": "there is no row yet"}
-            return tuple(Measurement(name, None, 0, face.unit, at, why) for name, face in METRICS.items())
         lost = {table: self._most[table] - count for table, count in now.items()}
-        shares = {table: divide(gone, self._most[table]) or 0.0 for table, gone in lost.items()}
-        worst = max(shares, key=lambda table: shares[table])
+        shares = {table: gone / self._most[table] for table, gone in lost.items() if self._most[table]}
+        worst = max(shares, key=lambda table: shares[table], default="")
         detail: dict[str, float | str] = {"tables": len(now)}
-        if lost[worst]:
+        if not shares:
+            detail["why"] = "there is no row yet"
+        elif lost[worst]:
             detail |= {"worst": shorten(clean(worst), 40), "rows": now[worst], "of": self._most[worst]}
         return (
             Measurement("rows.lost", float(sum(lost.values())), 1, "count", at, detail),
-            Measurement("rows.lost_share", shares[worst], 1, "ratio", at, detail),
+            Measurement("rows.lost_share", shares.get(worst), len(shares), "ratio", at, detail),
             Measurement("rows.total", float(sum(now.values())), 1, "count", at, detail),
         )
 

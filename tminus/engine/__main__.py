@@ -96,7 +96,7 @@ async def _fly(loaded: Loaded, registry: Registry, record: RecordFile, place: Pl
     session = Session(loaded.checklist, record, redact, registry.effect_of)
     artefacts = record.path.with_suffix(".files").resolve()
     history = History(history_path(record.path))
-    watch = Watch(session, actor, targets, history)
+    watch = Watch(session, actor, targets, project, history)
     checking = Checking(session, registry, targets, redact, project, artefacts, watch.live)
     ended = asyncio.Event()
     for number in (signal.SIGTERM, signal.SIGINT):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from contextlib import AsyncExitStack
+from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
 
@@ -35,13 +36,13 @@ class Watch:
     A source whose setting is missing is shown as unknown with the name of the setting; the others go on.
     """
 
-    def __init__(self, session: Session, actor: Actor, targets: Targets, history: History) -> None:
+    def __init__(self, session: Session, actor: Actor, targets: Targets, project: Path, history: History) -> None:
         self._session = session
         self._actor = actor
         self._history = history
         self._keeper = Gatekeeper(session, actor, kept(history.recall(GATES)))
         self._gated = {gate.metric for gate in session.checklist.gate}
-        self._sources, self._missing = _sources(session.checklist, targets)
+        self._sources, self._missing = _sources(session.checklist, targets, project)
         absent = {view.source: view.error for view in self._missing.values()}
         self._sampler = Sampler(self._sources, self._measured, absent=absent)
         self._stack = AsyncExitStack()
@@ -116,14 +117,16 @@ class Watch:
         )
 
 
-def _sources(checklist: Checklist, targets: Targets) -> tuple[tuple[Source, ...], dict[str, MetricView]]:
+def _sources(
+    checklist: Checklist, targets: Targets, project: Path
+) -> tuple[tuple[Source, ...], dict[str, MetricView]]:
     """The sources that can be built, and what to show in the place of those that cannot."""
     sources: list[Source] = []
     missing: dict[str, MetricView] = {}
     for name, table in checklist.metrics.items():
         try:
             filled: dict[str, Any] = targets.fill(table)
-            sources += build_sources({name: filled})
+            sources += build_sources({name: filled}, project)
         except MissingTarget as error:
             missing[f"{name}.missing"] = _unseen(name, f"{error.variable} is not set")
         except ConfigError as error:

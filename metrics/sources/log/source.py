@@ -19,7 +19,7 @@ from metrics.tables import Table
 from state.clean import clean
 
 KEYS: Mapping[str, str] = {
-    "path": "the file to follow, relative to the working directory; this, paths or command is needed",
+    "path": "the file to follow, relative to the checklist's folder; this, paths or command is needed",
     "paths": "several files, counted together",
     "command": "or a command whose standard output is followed, as a list of words; run again when it ends",
     "from": 'of files: "end" counts what is added from now on; "start" also what is in them; "end"',
@@ -128,5 +128,5 @@ def build(table: Table) -> Source:
         auth_paths=table.texts("auth_paths", ()),
     )
     start = table.choice("from", "end", "start") == "start"
-    files = [Path(one) for one in ((path,) if path else paths)]
+    files = [table.base / one for one in ((path,) if path else paths)]
     return LogSource(files, command=command, rules=rules, from_start=start, over=over, interval=interval)
