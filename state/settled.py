@@ -137,7 +137,7 @@ def current_phase(checklist: Checklist, run: RunState) -> Phase:
 def standing(checklist: Checklist, run: RunState, lights: Mapping[str, GateLight], now: datetime) -> Standing:
     """GO, HOLD, NO-GO or ROLL BACK, with the list of blockers. GO only when nothing at all stands against it."""
     phase = current_phase(checklist, run)
-    gates = list(_gate_blockers(checklist, run, lights))
+    gates = sorted(_gate_blockers(checklist, run, lights), key=lambda found: not found[1].why.startswith("tripped"))
     holds = [Blocker("hold", str(hold.id), f"{hold.actor}: {hold.reason}") for hold in run.open_holds]
     items = [
         *_blockers(_without_age(_passed(checklist, run, phase)), run, now),
@@ -180,7 +180,7 @@ def _gate_blockers(
             continue
         light = lights.get(gate.id, GateLight(gate.id, "unknown", "no data yet"))
         if record.state == "tripped" and record.decision not in ("continue", "extend"):
-            yield gate.then, Blocker("gate", gate.id, f"tripped: {record.why}")
+            yield gate.then, Blocker("gate", gate.id, f"tripped: {record.why.removeprefix(f'{gate.id} tripped: ')}")
         elif light.state != "clear":
             yield _demand_short_of_a_trip(gate), Blocker("gate", gate.id, f"{light.state}: {light.why}")
 

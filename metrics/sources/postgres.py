@@ -2,21 +2,20 @@
 somebody waits, and whether a new connection is given at all.
 
 One connection of its own, named, with a deadline, in one read-only transaction a look, so that it works as any
-role and through a transaction pool. A second, short one is made a moment each time, as an application would, for
+role and through a transaction pool. Beside it, short ones are tried as an application would make them, for
 `pg.connect_failures`.
 """
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Mapping
 from typing import Any
 
-import psycopg2
-
 from metrics.samples import Measurement, clock, divide, utc_now
 from metrics.sources import Metric, Source, SourceError
-from metrics.sources.connect_errors import failure_of, misuse_of
-from metrics.sources.connecting import Aside, Looker, connected
+from metrics.sources.connect_probe import METRIC, ConnectProbe
+from metrics.sources.connecting import Looker, connected
 from metrics.sources.postgres_stats import Counters, Sessions, ask_counters, ask_sessions, grown
 from metrics.tables import Table
 
@@ -52,8 +51,9 @@ KEYS: Mapping[str, str] = {
     "probe_url": "where a new connection is tried; the url itself. Name the application's pooler here",
     "probe": "whether new connections are tried; true",
 }
-APPLICATION_NAME, PROBE_NAME = "tminus-metrics", "tminus-probe"
+APPLICATION_NAME = "tminus-metrics"
 SIZE_EVERY = 60.0  # seconds; the size of a database is looked up file by file
+_PATIENCE = 0.8  # of an interval that a sample waits for the look
 _COUNTED = ("pg.transactions", "pg.rollbacks", "pg.deadlocks", "pg.cache_hit", "pg.temp_bytes")
 
 
@@ -74,35 +74,45 @@ class PostgresSource:
         if interval <= 0 or timeout <= 0:
             raise ValueError("interval and timeout are over 0")
         self.interval, self._timeout, self._url = interval, timeout, url
-        self._probe_url = (probe_url or url) if probe else ""
         self._main = Looker("PostgreSQL", self._connect, timeout)
-        self._probe = Aside("PostgreSQL")
+        self._probe = ConnectProbe(probe_url or url, interval, timeout) if probe else None
+        self._looking: asyncio.Task[tuple[Measurement, ...]] | None = None
         self._before: Counters | None = None
-        self._ours = 0  # commits of our own since the counters before
+        self._made = 0  # tries of the probe until the look before
         self._size: Measurement | None = None
         self._size_at = 0.0
         if not probe:
-            self.metrics = {name: face for name, face in METRICS.items() if name != "pg.connect_failures"}
+            self.metrics = {name: face for name, face in METRICS.items() if name != METRIC}
 
     def __repr__(self) -> str:
         return f"PostgresSource(interval={self.interval})"
 
     async def start(self) -> None:
-        return None
+        if self._probe is not None:
+            self._probe.start()
 
     async def stop(self) -> None:
+        if self._looking is not None:
+            self._looking.cancel()
+            await asyncio.gather(self._looking, return_exceptions=True)
         self._main.stop()
+        if self._probe is not None:
+            await self._probe.stop()
 
     async def sample(self) -> tuple[Measurement, ...]:
         """Every metric. A server that cannot be asked is an error of all but pg.connect_failures: of that one it is
-        the value."""
+        the value. A look that takes long is waited for over several samples, so that the tries are told meanwhile."""
+        looking = self._looking or asyncio.create_task(self._main.look(self._look))
+        await asyncio.wait([looking], timeout=min(self._timeout, _PATIENCE * self.interval))
+        self._looking = None if looking.done() else looking
         try:
-            told = await self._main.look(self._look)
+            if self._looking is not None:
+                raise SourceError("PostgreSQL: no answer yet")
+            told = looking.result()
         except SourceError as error:
             at, why = utc_now(), str(error)
-            names = [name for name in METRICS if name != "pg.connect_failures"]
-            told = tuple(Measurement(name, None, 0, METRICS[name].unit, at, error=why) for name in names)
-        return (*told, *([await self._new_connection()] if self._probe_url else []))
+            told = tuple(Measurement(n, None, 0, METRICS[n].unit, at, error=why) for n in METRICS if n != METRIC)
+        return (*told, *([self._probe.take()] if self._probe is not None else []))
 
     def _connect(self) -> Any:
         connection = connected(self._url, APPLICATION_NAME, self._timeout)
@@ -117,8 +127,10 @@ class PostgresSource:
             counters = ask_counters(cursor, clock())
             size = self._asked_size(cursor)
         connection.commit()  # a rollback would count as one of the application's
-        told = (*_of_sessions(seen, applications), *_of_counters(self._before, counters, self._ours), size)
-        self._before, self._ours = counters, 1
+        made = self._probe.done if self._probe is not None else 0
+        ours, self._made = 1 + made - self._made, made
+        told = (*_of_sessions(seen, applications), *_of_counters(self._before, counters, ours), size)
+        self._before = counters
         return told
 
     def _asked_size(self, cursor: Any) -> Measurement:
@@ -127,35 +139,6 @@ class PostgresSource:
             self._size_at = clock()
             self._size = Measurement("pg.database_size", float(cursor.fetchone()[0]), 1, "bytes", utc_now())
         return self._size
-
-    async def _new_connection(self) -> Measurement:
-        """1 when the database gives no new connection, 0 when it does; an error when it was asked wrongly."""
-        at = utc_now()
-        try:
-            failed = await self._probe.run(self._try, self._timeout)
-        except SourceError:  # it did not come back within the time in which an application gives up too
-            failed = "no answer"
-        self._ours += 1
-        if failed.startswith("?"):
-            return Measurement("pg.connect_failures", None, 0, "ratio", at, error=f"PostgreSQL: {failed[1:]}")
-        detail: dict[str, float | str] = {"why": failed} if failed else {}
-        return Measurement(
-            "pg.connect_failures", float(bool(failed)), 1, "ratio", at, detail, bad=float(bool(failed))
-        )
-
-    def _try(self) -> str:
-        """Connect, ask, leave. How it failed; "?…" for what is wrong with the question; "" when it did not fail."""
-        try:
-            connection = connected(self._probe_url, PROBE_NAME, self._timeout)
-            try:
-                connection.autocommit = True
-                connection.cursor().execute("select 1")
-            finally:
-                connection.close()
-        except psycopg2.Error as error:
-            text = str(error)
-            return failure_of(text) or f"?{misuse_of(text) or f'{type(error).__name__}, of an unknown kind'}"
-        return ""
 
 
 def _of_sessions(seen: Sessions, applications: Mapping[str, float | str]) -> tuple[Measurement, ...]:

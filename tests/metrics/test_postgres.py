@@ -22,7 +22,8 @@ from hypothesis import strategies as st
 from metrics.samples import Measurement
 from metrics.sources import SourceError
 from metrics.sources.connect_errors import failure_of, misuse_of
-from metrics.sources.postgres import APPLICATION_NAME, METRICS, PROBE_NAME, PostgresSource
+from metrics.sources.connect_probe import APPLICATION_NAME as PROBE_NAME
+from metrics.sources.postgres import APPLICATION_NAME, METRICS, PostgresSource
 from metrics.sources.postgres_stats import Counters, grown
 from tests.transfer import servers
 
@@ -39,7 +40,7 @@ def session(url: str, *, autocommit: bool = True, name: str = "an app") -> Itera
 
 @contextlib.asynccontextmanager
 async def looking(url: str, **settings: Any) -> AsyncIterator[PostgresSource]:
-    source = PostgresSource(url, **settings)
+    source = PostgresSource(url, **({"interval": 0.1} | settings))
     await source.start()
     try:
         yield source
@@ -48,6 +49,11 @@ async def looking(url: str, **settings: Any) -> AsyncIterator[PostgresSource]:
 
 
 async def look(source: PostgresSource) -> dict[str, Measurement]:
+    """A sample that comes after a try to connect has ended."""
+    if source._probe is not None:
+        async with asyncio.timeout(10):
+            while not source._probe._ended:
+                await asyncio.sleep(0.005)
     return {m.metric: m for m in await source.sample()}
 
 
@@ -295,9 +301,12 @@ async def test_a_server_that_hangs_is_an_error_in_time_and_holds_nobody_up() -> 
             for pid in pids:
                 os.kill(pid, signal.SIGSTOP)
             try:
-                seen = await look(source)
-                assert seen["pg.usage"].error == "PostgreSQL: no answer in time"
-                assert seen["pg.connect_failures"].value == 1.0
+                async with asyncio.timeout(10):
+                    while (seen := await look(source))["pg.connect_failures"].value != 1.0:
+                        pass
+                assert seen["pg.usage"].value is None
+                assert seen["pg.usage"].error.startswith("PostgreSQL: ")
+                assert seen["pg.connect_failures"].detail["why"] == "no answer"
             finally:
                 for pid in pids:
                     os.kill(pid, signal.SIGCONT)
