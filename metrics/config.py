@@ -37,3 +37,14 @@ def _built(name: str, table: Table) -> Source:
     source: Source = import_module(f"metrics.sources.{kind}").build(table)
     table.done()
     return source if kind == name else Renamed(source, name)
+
+
+def promised(name: str, table: Mapping[str, Any]) -> frozenset[str]:
+    """What the source of TABLE, called NAME, reports, as far as that can be told without its settings."""
+    kind = table.get("source", name)
+    if kind not in KINDS:
+        return frozenset()
+    queries = table.get("queries")
+    own = [f"{kind}.{one}" for one in queries] if kind == "prometheus" and isinstance(queries, Mapping) else []
+    names = [*import_module(f"metrics.sources.{kind}").METRICS, *own]
+    return frozenset(names if kind == name else (f"{name}.{one.partition('.')[2]}" for one in names))

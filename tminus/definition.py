@@ -9,12 +9,13 @@ from pathlib import Path
 from checks.params import item_problems
 from checks.registry import Registry
 from checks.rules import rule_problems
-from metrics.config import ConfigError, build_sources
+from metrics.config import ConfigError, build_sources, promised
 from metrics.rules import rule_of
 from state.definition import Checklist, Item
 from state.loader import Loaded, load_checklist
 from state.locate import line_of, locate
 from state.problems import ChecklistError, KeyPath, Problem, dotted
+from state.schema import did_you_mean
 from state.targets import MissingTarget, resolve
 
 
@@ -47,7 +48,7 @@ def _broken_plugins(registries: Iterable[Registry]) -> list[Problem]:
 
 
 def _watching(loaded: Loaded) -> list[Problem]:
-    found = list(_sense(loaded.checklist))
+    found = list(_sense(loaded.checklist, loaded.path.parent))
     lines = locate(loaded.path.read_bytes()) if found else {}
     return [
         Problem(file=loaded.path.name, line=line_of(lines, path), path=dotted(path), message=message, mend=mend)
@@ -55,27 +56,33 @@ def _watching(loaded: Loaded) -> list[Problem]:
     ]
 
 
-def _sense(checklist: Checklist) -> Iterator[tuple[KeyPath, str, str]]:
-    yield from ((path, message, "") for path, message in _gates_and_sources(checklist))
+def _sense(checklist: Checklist, base: Path) -> Iterator[tuple[KeyPath, str, str]]:
+    yield from _gates_and_sources(checklist, base)
     yield from (
         (("transfer", *path), message, mend) for path, message, mend in rule_problems(checklist.transfer.rules)
     )
 
 
-def _gates_and_sources(checklist: Checklist) -> Iterator[tuple[KeyPath, str]]:
+def _gates_and_sources(checklist: Checklist, base: Path) -> Iterator[tuple[KeyPath, str, str]]:
+    reported, complete = set[str](), bool(checklist.metrics)
+    targets = resolve(checklist.targets, os.environ)
+    for name, table in checklist.metrics.items():
+        try:
+            for source in build_sources({name: targets.fill(table)}, base):
+                reported |= source.metrics.keys()
+        except MissingTarget:  # a setting of the day: the run shows the source as unknown, and names the setting
+            reported |= promised(name, table)
+        except ConfigError as error:
+            complete = False
+            yield ("metrics", name), str(error), ""
     for index, gate in enumerate(checklist.gate):
         try:
             rule_of(gate)
         except ValueError as error:
-            yield ("gate", index), str(error)
-    targets = resolve(checklist.targets, os.environ)
-    for name, table in checklist.metrics.items():
-        try:
-            build_sources({name: targets.fill(table)})
-        except MissingTarget:
-            continue  # a setting of the day: the run shows the source as unknown, and names the setting
-        except ConfigError as error:
-            yield ("metrics", name), str(error)
+            yield ("gate", index), str(error), ""
+        if complete and gate.metric not in reported:
+            near = did_you_mean(gate.metric, sorted(reported))
+            yield ("gate", index, "metric"), f"no source of [metrics] reports {gate.metric!r}", near
 
 
 __all__ = ["Loaded", "Registry", "load"]

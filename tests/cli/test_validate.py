@@ -84,6 +84,33 @@ def test_mistakes_of_every_kind_are_told_at_once(tmp_path: Path) -> None:
         assert said in output
 
 
+@pytest.mark.parametrize(
+    ("source", "metric", "near"),
+    [
+        ('[metrics.host]', "host.cup", "host.cpu"),
+        ('[targets]\ndb = "${env:NOT_SET_ANYWHERE}"\n[metrics.postgres]\nurl = "${db}"', "pg.usege", "pg.usage"),
+        ('[metrics.worker]\nsource = "log"\npath = "w.log"', "log.errors", "worker.errors"),
+        ('[metrics.prometheus]\nurl = "http://127.0.0.1:1"\nqueries = { slow = "up" }', "prometheus.slo",
+         "prometheus.slow"),
+    ],
+)  # fmt: skip
+def test_a_gate_on_a_metric_that_nobody_reports_is_refused(
+    tmp_path: Path, source: str, metric: str, near: str
+) -> None:
+    file = tmp_path / "checklist.toml"
+    for named, code in ((metric, 2), (near, 0)):
+        file.write_text(
+            f'schema = 1\ntitle = "x"\n{source}\n'
+            f'[[gate]]\nid = "g"\ntext = "G"\nmetric = "{named}"\nfor = "1m"\nwhen = "> 5"\n'
+            '[[phase]]\nid = "a"\ntitle = "A"\n[[phase.step]]\ntitle = "S"\n[[phase.step.item]]\nid = "i"\ntext = "I"\n'
+        )
+        result = run("validate", str(file))
+        assert result.exit_code == code, result.output
+        if code:
+            assert f"no source of [metrics] reports '{metric}'" in result.output
+            assert near in result.output
+
+
 def test_a_gate_or_a_source_that_cannot_be_is_refused_with_its_line(tmp_path: Path) -> None:
     broken = tmp_path / "checklist.toml"
     broken.write_text(

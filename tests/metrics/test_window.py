@@ -10,8 +10,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from metrics.gate_window import EMPTY, added, tally
 from metrics.latency import HIGHEST_US, Latency, clamp_us
-from metrics.samples import Measurement
+from metrics.samples import Measurement, Sample
 from metrics.window import Series, Window
 
 AT = datetime(2026, 11, 22, tzinfo=UTC)
@@ -146,6 +147,23 @@ def test_a_look_from_before_the_newest_counts_nowhere() -> None:
     series.look(10, ratio(0.0, 10))
     series.look(9, ratio(10.0, 10))
     assert series.summary(10, 60).error_rate == 0.0
+
+
+@given(
+    st.lists(st.tuples(st.integers(1, 4), st.integers(0, 10), st.integers(1, 20)), min_size=1, max_size=80),
+    st.sampled_from([10, 30, 60]),
+)
+def test_what_a_widget_and_a_check_see_is_what_a_gate_sees(looks: list[tuple[int, int, int]], over: int) -> None:
+    series, history, at, before = Series(1.0), EMPTY, 0, None
+    for after, bad, good in looks:
+        at += after
+        series.look(at, ratio(bad, bad + good))
+        sample = Sample.ratio(at, bad, bad + good)
+        history = added(history, sample, breach=False, before=before, span=60, interval=1.0)
+        before = float(at)
+    seen, judged = series.summary(at, over), tally(history, at, over)
+    assert (seen.total, seen.error_rate, seen.seen) == (judged.volume, judged.value, judged.count)
+    assert seen.covered == pytest.approx(judged.covered)
 
 
 @given(st.lists(st.tuples(st.floats(0, 30), st.one_of(st.none(), st.floats(-1e6, 1e6))), max_size=60))
