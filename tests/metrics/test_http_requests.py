@@ -10,7 +10,7 @@ import threading
 import pytest
 
 from metrics.latency import Latency
-from metrics.sources import http
+from metrics.sources import SourceError, http
 from metrics.sources.http import METRICS, HttpProber, Target
 from metrics.tables import ConfigError, Table
 from tests.metrics.http_server import certificate, recording
@@ -165,6 +165,31 @@ async def test_targets_are_down_after_three_failures_and_unknown_before_three_pr
     assert probes >= 3
 
 
+@pytest.mark.parametrize(("method", "well"), [("GET", True), ("POST", False)])
+async def test_a_kept_connection_that_ends_as_it_is_used_again_fails_no_request_that_may_be_sent_twice(
+    method, well
+) -> None:
+    async with recording() as server:
+        server.hang_up = True
+        async with probing(built({"url": f"http://127.0.0.1:{server.port}/", "method": method})) as prober:
+            _, _, bad = await gather(prober, lambda m, n, b: n >= 6)
+    assert (bad == 0) == well
+
+
+async def test_authorities_that_cannot_be_read_keep_the_prober_from_starting_and_not_the_checklist_from_loading(
+    tmp_path, monkeypatch
+) -> None:
+    broken = tmp_path / SECRET
+    broken.write_text("no certificate")
+    for where in (broken, tmp_path / "nowhere"):
+        monkeypatch.setenv("SSL_CERT_FILE", str(where))
+        prober = built({"url": "HTTPS://localhost:1/"})
+        with pytest.raises(SourceError, match="SSL_CERT_FILE") as error:
+            await prober.start()
+        assert SECRET not in str(error.value)
+        await prober.stop()
+
+
 @needs_openssl
 async def test_a_tls_handshake_is_timed_and_a_certificate_that_does_not_verify_is_an_error(
     tmp_path, monkeypatch
@@ -196,6 +221,8 @@ async def test_a_tls_handshake_is_timed_and_a_certificate_that_does_not_verify_i
     ("target", "key"),
     [
         ({"verify": False}, "verify"),
+        ({"url": f"http://:80/{SECRET}"}, "url"),
+        ({"url": f"http://a:{SECRET}/"}, "url"),
         ({"method": "TRACE"}, "method"),
         ({"connection": "old"}, "connection"),
         ({"headers": {"X-Key": f"{SECRET}\r\nX: y"}}, "headers"),
