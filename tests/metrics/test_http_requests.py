@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import asyncio
 import shutil
 import socket
 import ssl
 import threading
+import time
 
 import pytest
 
@@ -149,6 +151,36 @@ async def test_a_look_up_that_hangs_takes_one_thread_and_no_probe_of_another_tar
                 assert 1 <= len(waiting) <= 2
         finally:
             hung.set()
+
+
+async def test_a_timeout_says_what_it_waited_for(server) -> None:
+    server.open.clear()
+    for url, stage in ((server.url, "first byte"), (server.url.replace("http:", "https:"), "TLS")):
+        async with probing(built({"url": url, "timeout": "100ms"})) as prober:
+            latest, _, _ = await gather(prober, lambda m, n, b: m["http.error_rate"].volume > 0)
+        assert latest["http.error_rate"].detail["reasons"] == f"timeout ({stage})"
+
+
+async def test_what_holds_up_this_machine_counts_too_and_is_told_as_its_own(server) -> None:
+    async with probing(HttpProber([Target(server.url)], interval=0.02)) as prober:
+        await gather(prober, lambda m, n, b: n >= 2)
+        time.sleep(0.3)  # noqa: ASYNC251  the event loop stands still: fifteen probes are not sent at their time
+        whole, late = Latency(), 0.0
+        while whole.samples < 24:
+            await asyncio.sleep(0.01)
+            newest = next(m for m in await prober.sample() if m.metric == "http.latency")
+            late = max(late, float(newest.detail["late_ms"]))
+            if newest.latency:
+                whole.merge(newest.latency)
+    assert whole.percentile(95) > 0.2
+    assert late > 250
+
+
+async def test_a_refusal_comes_quickly_and_counts_as_long_as_the_timeout() -> None:
+    async with probing(built({"url": "http://127.0.0.1:1/", "timeout": "3s"})) as prober:
+        latest, probes, bad = await gather(prober, lambda m, n, b: n >= 3)
+    assert bad == probes
+    assert latest["http.p50"].value >= 3000
 
 
 async def test_targets_are_down_after_three_failures_and_unknown_before_three_probes(server) -> None:

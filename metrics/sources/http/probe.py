@@ -20,6 +20,7 @@ from metrics.sources.http.target import Target
 BODY_LIMIT = 1 << 20  # bytes; a reply is done when this much of it is there
 KEPT, KEPT_FOR = 6, 5.0  # idle connections, as a browser keeps for a host, and seconds
 
+_STAGES = {"connection.start_tls.started": "TLS", "http11.send_request_headers.started": "first byte"}
 _CUT = (httpcore.RemoteProtocolError, httpcore.ReadError, httpcore.WriteError)
 _AGAIN = frozenset({"GET", "HEAD", "PUT", "DELETE", "OPTIONS"})  # RFC 9110, 9.2.2: sent twice is as sent once
 
@@ -27,22 +28,24 @@ _AGAIN = frozenset({"GET", "HEAD", "PUT", "DELETE", "OPTIONS"})  # RFC 9110, 9.2
 @dataclass(slots=True)
 class Parts:
     """Seconds that the parts of a probe took; None is a part that did not happen, as connecting does not on a
-    connection that was kept. `first_byte` counts from the beginning of the send to the reply's headers."""
+    connection that was kept. `first_byte` counts from the beginning of the send to the reply's headers. `stage` is
+    what is under way."""
 
     dns: float | None = None
     connect: float | None = None
     tls: float | None = None
     first_byte: float | None = None
+    stage: str = "start"
     _begun: float = 0.0
 
     async def trace(self, event: str, _: Any) -> None:
         """What httpcore tells of its progress."""
-        if event in ("connection.start_tls.started", "http11.send_request_headers.started"):
-            self._begun = clock()
+        if event in _STAGES:
+            self.stage, self._begun = _STAGES[event], clock()
         elif event == "connection.start_tls.complete":
             self.tls = clock() - self._begun
         elif event == "http11.receive_response_headers.complete":
-            self.first_byte = clock() - self._begun
+            self.stage, self.first_byte = "body", clock() - self._begun
 
 
 @dataclass(frozen=True, slots=True)
@@ -133,7 +136,7 @@ async def look(connections: Connections, target: Target, seconds: float) -> Seen
         async with asyncio.timeout(seconds):
             status, body = await connections.ask(parts)
     except TimeoutError:
-        return Seen("timeout", False, parts)
+        return Seen(f"timeout ({parts.stage})", False, parts)
     except Exception as error:
         return Seen(_reason(error), False, parts)
     if status not in target.expect:
@@ -195,9 +198,10 @@ class _Network(httpcore.AsyncNetworkBackend):
         if _is_address(host):
             addresses = [host]
         else:
+            parts.stage = "DNS"
             addresses = await self._addresses(host, port)
             parts.dns = clock() - begun
-        begun = clock()
+        parts.stage, begun = "connect", clock()
         stream = await first_of(
             addresses,  # `look` has the deadline
             lambda one: self._inner.connect_tcp(one, port, None, local_address, socket_options),
