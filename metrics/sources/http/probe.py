@@ -29,13 +29,14 @@ _AGAIN = frozenset({"GET", "HEAD", "PUT", "DELETE", "OPTIONS"})  # RFC 9110, 9.2
 class Parts:
     """Seconds that the parts of a probe took; None is a part that did not happen, as connecting does not on a
     connection that was kept. `first_byte` counts from the beginning of the send to the reply's headers. `stage` is
-    what is under way."""
+    what is under way, `ended` when the reply was there, on the clock."""
 
     dns: float | None = None
     connect: float | None = None
     tls: float | None = None
     first_byte: float | None = None
     stage: str = "start"
+    ended: float | None = None
     _begun: float = 0.0
 
     async def trace(self, event: str, _: Any) -> None:
@@ -84,7 +85,7 @@ class Connections:
         kept = await self._kept()
         if kept is not None:
             try:
-                return await self._on(kept, request)
+                return await self._on(kept, request, parts)
             except _CUT:
                 # Servers end a kept connection when they like, also just as it is used again: RFC 9112, 9.3.1.
                 if parts.first_byte is not None or self._target.method not in _AGAIN:
@@ -95,13 +96,16 @@ class Connections:
             keepalive_expiry=KEPT_FOR,
             network_backend=self._network,
         )
-        return await self._on(opened, request)
+        return await self._on(opened, request, parts)
 
-    async def _on(self, connection: httpcore.AsyncHTTPConnection, request: httpcore.Request) -> tuple[int, bytes]:
+    async def _on(
+        self, connection: httpcore.AsyncHTTPConnection, request: httpcore.Request, parts: Parts
+    ) -> tuple[int, bytes]:
         try:
             reply = await connection.handle_async_request(request)
             try:
                 seen = reply.status, await _start_of(reply)
+                parts.ended = clock()  # what is tidied up from here on is no time of the server's
             finally:
                 await reply.aclose()
         except BaseException:

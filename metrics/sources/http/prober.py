@@ -164,7 +164,7 @@ class HttpProber:
         self._note(lane, intended, await look(lane.connections, lane.target, left))
 
     def _note(self, lane: _Lane, intended: float, seen: Seen) -> None:
-        done = clock()
+        done = seen.parts.ended if seen.answered and seen.parts.ended is not None else clock()
         latency = done - intended if seen.answered else max(done - intended, lane.timeout)
         lane.last.append(bool(seen.why))
         self._fresh.append(_Result(lane.name, latency, seen.why))
