@@ -13,20 +13,26 @@ from pathlib import Path
 
 @dataclass
 class Recorder:
-    """Answers 200 with BODY; CONNECTIONS counts those accepted, ASKED holds (head, body) of every request."""
+    """Answers 200 with BODY; CONNECTIONS counts those accepted, ASKED holds (head, body) of every request. With
+    HANG_UP a kept connection is ended instead of its second answer."""
 
     port: int = 0
     body: bytes = b"ok"
     status: str = "200 OK"
+    hang_up: bool = False
     connections: int = 0
     asked: list[tuple[str, bytes]] = field(default_factory=list)
 
     async def serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         self.connections += 1
+        answers = 0
         try:
             while head := (await reader.readuntil(b"\r\n\r\n")).decode("latin-1"):
                 fields = dict(line.lower().split(": ", 1) for line in head.strip().split("\r\n")[1:])
                 self.asked.append((head, await reader.readexactly(int(fields.get("content-length", 0)))))
+                if self.hang_up and answers:
+                    break
+                answers += 1
                 answer = f"HTTP/1.1 {self.status}\r\nLocation: /elsewhere\r\nContent-Length: {len(self.body)}\r\n\r\n"
                 writer.write(answer.encode() + self.body)
                 await writer.drain()

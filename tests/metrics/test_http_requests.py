@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+import asyncio
 import shutil
 import socket
 import ssl
 import threading
+import time
 
 import pytest
 
 from metrics.latency import Latency
-from metrics.sources import http
+from metrics.sources import SourceError, http
 from metrics.sources.http import METRICS, HttpProber, Target
 from metrics.tables import ConfigError, Table
 from tests.metrics.http_server import certificate, recording
@@ -151,6 +153,36 @@ async def test_a_look_up_that_hangs_takes_one_thread_and_no_probe_of_another_tar
             hung.set()
 
 
+async def test_a_timeout_says_what_it_waited_for(server) -> None:
+    server.open.clear()
+    for url, stage in ((server.url, "first byte"), (server.url.replace("http:", "https:"), "TLS")):
+        async with probing(built({"url": url, "timeout": "100ms"})) as prober:
+            latest, _, _ = await gather(prober, lambda m, n, b: m["http.error_rate"].volume > 0)
+        assert latest["http.error_rate"].detail["reasons"] == f"timeout ({stage})"
+
+
+async def test_what_holds_up_this_machine_counts_too_and_is_told_as_its_own(server) -> None:
+    async with probing(HttpProber([Target(server.url)], interval=0.02)) as prober:
+        await gather(prober, lambda m, n, b: n >= 2)
+        time.sleep(0.3)  # noqa: ASYNC251  the event loop stands still: fifteen probes are not sent at their time
+        whole, late = Latency(), 0.0
+        while whole.samples < 24:
+            await asyncio.sleep(0.01)
+            newest = next(m for m in await prober.sample() if m.metric == "http.latency")
+            late = max(late, float(newest.detail["late_ms"]))
+            if newest.latency:
+                whole.merge(newest.latency)
+    assert whole.percentile(95) > 0.2
+    assert late > 250
+
+
+async def test_a_refusal_comes_quickly_and_counts_as_long_as_the_timeout() -> None:
+    async with probing(built({"url": "http://127.0.0.1:1/", "timeout": "3s"})) as prober:
+        latest, probes, bad = await gather(prober, lambda m, n, b: n >= 3)
+    assert bad == probes
+    assert latest["http.p50"].value >= 3000
+
+
 async def test_targets_are_down_after_three_failures_and_unknown_before_three_probes(server) -> None:
     dead = Target("http://127.0.0.1:1/", name="gone", timeout=0.5)
     async with probing(HttpProber([Target(server.url), dead], interval=0.02)) as prober:
@@ -163,6 +195,31 @@ async def test_targets_are_down_after_three_failures_and_unknown_before_three_pr
         latest, probes, _ = await gather(prober, lambda m, n, b: m["http.down"].value is not None)
     assert latest["http.down"].value == 0
     assert probes >= 3
+
+
+@pytest.mark.parametrize(("method", "well"), [("GET", True), ("POST", False)])
+async def test_a_kept_connection_that_ends_as_it_is_used_again_fails_no_request_that_may_be_sent_twice(
+    method, well
+) -> None:
+    async with recording() as server:
+        server.hang_up = True
+        async with probing(built({"url": f"http://127.0.0.1:{server.port}/", "method": method})) as prober:
+            _, _, bad = await gather(prober, lambda m, n, b: n >= 6)
+    assert (bad == 0) == well
+
+
+async def test_authorities_that_cannot_be_read_keep_the_prober_from_starting_and_not_the_checklist_from_loading(
+    tmp_path, monkeypatch
+) -> None:
+    broken = tmp_path / SECRET
+    broken.write_text("no certificate")
+    for where in (broken, tmp_path / "nowhere"):
+        monkeypatch.setenv("SSL_CERT_FILE", str(where))
+        prober = built({"url": "HTTPS://localhost:1/"})
+        with pytest.raises(SourceError, match="SSL_CERT_FILE") as error:
+            await prober.start()
+        assert SECRET not in str(error.value)
+        await prober.stop()
 
 
 @needs_openssl
@@ -196,6 +253,8 @@ async def test_a_tls_handshake_is_timed_and_a_certificate_that_does_not_verify_i
     ("target", "key"),
     [
         ({"verify": False}, "verify"),
+        ({"url": f"http://:80/{SECRET}"}, "url"),
+        ({"url": f"http://a:{SECRET}/"}, "url"),
         ({"method": "TRACE"}, "method"),
         ({"connection": "old"}, "connection"),
         ({"headers": {"X-Key": f"{SECRET}\r\nX: y"}}, "headers"),

@@ -6,7 +6,6 @@ import asyncio
 import ipaddress
 import socket
 import ssl
-import threading
 from collections.abc import Iterable, Iterator
 from contextvars import ContextVar
 from dataclasses import dataclass, field
@@ -15,35 +14,39 @@ from typing import Any
 import httpcore
 
 from metrics.samples import clock
+from metrics.sources.http.dial import STAGGER, first_of, in_thread
 from metrics.sources.http.target import Target
 
 BODY_LIMIT = 1 << 20  # bytes; a reply is done when this much of it is there
-NEXT_ADDRESS_AFTER = 0.3  # seconds that an address has to take the connection while the host has another
-
 KEPT, KEPT_FOR = 6, 5.0  # idle connections, as a browser keeps for a host, and seconds
 
-_Addresses = list[str] | OSError
+_STAGES = {"connection.start_tls.started": "TLS", "http11.send_request_headers.started": "first byte"}
+_CUT = (httpcore.RemoteProtocolError, httpcore.ReadError, httpcore.WriteError)
+_AGAIN = frozenset({"GET", "HEAD", "PUT", "DELETE", "OPTIONS"})  # RFC 9110, 9.2.2: sent twice is as sent once
 
 
 @dataclass(slots=True)
 class Parts:
     """Seconds that the parts of a probe took; None is a part that did not happen, as connecting does not on a
-    connection that was kept. `first_byte` counts from the beginning of the send to the reply's headers."""
+    connection that was kept. `first_byte` counts from the beginning of the send to the reply's headers. `stage` is
+    what is under way, `ended` when the reply was there, on the clock."""
 
     dns: float | None = None
     connect: float | None = None
     tls: float | None = None
     first_byte: float | None = None
+    stage: str = "start"
+    ended: float | None = None
     _begun: float = 0.0
 
     async def trace(self, event: str, _: Any) -> None:
         """What httpcore tells of its progress."""
-        if event in ("connection.start_tls.started", "http11.send_request_headers.started"):
-            self._begun = clock()
+        if event in _STAGES:
+            self.stage, self._begun = _STAGES[event], clock()
         elif event == "connection.start_tls.complete":
             self.tls = clock() - self._begun
         elif event == "http11.receive_response_headers.complete":
-            self.first_byte = clock() - self._begun
+            self.stage, self.first_byte = "body", clock() - self._begun
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,16 +82,30 @@ class Connections:
             content=self._target.body,
             extensions={"trace": parts.trace},
         )
-        connection = await self._kept() or httpcore.AsyncHTTPConnection(
+        kept = await self._kept()
+        if kept is not None:
+            try:
+                return await self._on(kept, request, parts)
+            except _CUT:
+                # Servers end a kept connection when they like, also just as it is used again: RFC 9112, 9.3.1.
+                if parts.first_byte is not None or self._target.method not in _AGAIN:
+                    raise
+        opened = httpcore.AsyncHTTPConnection(
             self._address.origin,
             ssl_context=self._tls,
             keepalive_expiry=KEPT_FOR,
             network_backend=self._network,
         )
+        return await self._on(opened, request, parts)
+
+    async def _on(
+        self, connection: httpcore.AsyncHTTPConnection, request: httpcore.Request, parts: Parts
+    ) -> tuple[int, bytes]:
         try:
             reply = await connection.handle_async_request(request)
             try:
                 seen = reply.status, await _start_of(reply)
+                parts.ended = clock()  # what is tidied up from here on is no time of the server's
             finally:
                 await reply.aclose()
         except BaseException:
@@ -123,7 +140,7 @@ async def look(connections: Connections, target: Target, seconds: float) -> Seen
         async with asyncio.timeout(seconds):
             status, body = await connections.ask(parts)
     except TimeoutError:
-        return Seen("timeout", False, parts)
+        return Seen(f"timeout ({parts.stage})", False, parts)
     except Exception as error:
         return Seen(_reason(error), False, parts)
     if status not in target.expect:
@@ -171,7 +188,7 @@ class _Network(httpcore.AsyncNetworkBackend):
     that hangs holds up nobody else. TLS and the Host header still go by the host's name: they are httpcore's."""
 
     _inner: httpcore.AsyncNetworkBackend = field(default_factory=httpcore.AnyIOBackend)
-    _looking_up: asyncio.Future[_Addresses] | None = None
+    _looking_up: asyncio.Future[list[str]] | None = None
 
     async def connect_tcp(
         self,
@@ -185,56 +202,38 @@ class _Network(httpcore.AsyncNetworkBackend):
         if _is_address(host):
             addresses = [host]
         else:
+            parts.stage = "DNS"
             addresses = await self._addresses(host, port)
             parts.dns = clock() - begun
-        begun = clock()
-        stream = await self._first_of(addresses, port, local_address, socket_options)
+        parts.stage, begun = "connect", clock()
+        stream = await first_of(
+            addresses,  # `look` has the deadline
+            lambda one: self._inner.connect_tcp(one, port, None, local_address, socket_options),
+            STAGGER,
+        )
         parts.connect = clock() - begun
         return stream
-
-    async def _first_of(
-        self, addresses: list[str], port: int, local_address: str | None, options: Iterable[Any] | None
-    ) -> httpcore.AsyncNetworkStream:
-        for address in addresses[:-1]:
-            try:
-                return await self._inner.connect_tcp(address, port, NEXT_ADDRESS_AFTER, local_address, options)
-            except (httpcore.ConnectError, httpcore.ConnectTimeout):
-                continue
-        return await self._inner.connect_tcp(
-            addresses[-1], port, None, local_address, options
-        )  # `look` has a deadline
 
     async def _addresses(self, host: str, port: int) -> list[str]:
         """One look-up at a time, shared by the probes that wait for it: a resolver that hangs costs one thread."""
         if self._looking_up is None or self._looking_up.done():
-            loop = asyncio.get_running_loop()
-            self._looking_up = loop.create_future()
-            arguments = (loop, self._looking_up, host, port)
-            threading.Thread(target=_look_up, args=arguments, name="prober-dns", daemon=True).start()
-        found = await asyncio.shield(self._looking_up)
-        if isinstance(found, OSError):
-            raise httpcore.ConnectError("no address") from found
-        return found
+            self._looking_up = in_thread(lambda: _look_up(host, port), "prober-dns")
+            self._looking_up.add_done_callback(_heard)
+        return await asyncio.shield(self._looking_up)
 
 
-def _look_up(loop: asyncio.AbstractEventLoop, waiting: asyncio.Future[_Addresses], host: str, port: int) -> None:
-    found: _Addresses
+def _look_up(host: str, port: int) -> list[str]:
     try:
         rows = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)
-        found = list(dict.fromkeys(str(row[4][0]) for row in rows)) or socket.gaierror("no address")
-    except OSError as error:
-        found = error
     except UnicodeError:  # a label that is too long for DNS
-        found = socket.gaierror("no host's name")
-    try:
-        loop.call_soon_threadsafe(_tell, waiting, found)
-    except RuntimeError:
-        return  # the loop has ended meanwhile: nobody waits
+        raise socket.gaierror("no host's name") from None
+    return list(dict.fromkeys(str(row[4][0]) for row in rows))
 
 
-def _tell(waiting: asyncio.Future[_Addresses], found: _Addresses) -> None:
-    if not waiting.done():
-        waiting.set_result(found)
+def _heard(found: asyncio.Future[list[str]]) -> None:
+    """Nobody may be left that waits: then asyncio would report the failure as one that was never looked at."""
+    if not found.cancelled():
+        found.exception()
 
 
 def _is_address(host: str) -> bool:

@@ -8,6 +8,7 @@ a reply before the next send leaves out just the requests that would have been s
 from __future__ import annotations
 
 import asyncio
+import ssl
 from collections import Counter, deque
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -18,6 +19,7 @@ import httpx
 from metrics.latency import Latency
 from metrics.samples import Measurement, clock, divide, utc_now
 from metrics.sources import Metric, SourceError
+from metrics.sources.http.dial import in_thread
 from metrics.sources.http.probe import Connections, Parts, Seen, look
 from metrics.sources.http.target import Target
 from metrics.window import Window
@@ -104,8 +106,6 @@ class HttpProber:
             raise ValueError("interval, timeout and concurrency are over 0")
         self.interval, self._timeout, self._concurrency = interval, timeout, concurrency
         self._targets = tuple(targets)
-        # Here and not in `start`: it reads files, and the event loop is not to wait for them.
-        self._tls = httpx.create_ssl_context() if any(t.url.startswith("https:") for t in targets) else None
         self._window = Window(over, width=min(1.0, over))
         self._parts: deque[tuple[float, Parts]] = deque(maxlen=_PARTS_KEPT)
         self._fresh: list[_Result] = []
@@ -115,13 +115,15 @@ class HttpProber:
         self._sampled_at = clock()
 
     async def start(self) -> None:
+        """Raises SourceError when there are no authorities to hold certificates against."""
         await self.stop()
+        tls = await _authorities() if any(t.address.scheme == b"https" for t in self._targets) else None
         self._lanes = tuple(
             _Lane(
                 target,
                 target.name or f"#{number}",
                 target.timeout or self._timeout,
-                Connections(target, self._tls),
+                Connections(target, tls),
             )
             for number, target in enumerate(self._targets, 1)
         )
@@ -162,7 +164,7 @@ class HttpProber:
         self._note(lane, intended, await look(lane.connections, lane.target, left))
 
     def _note(self, lane: _Lane, intended: float, seen: Seen) -> None:
-        done = clock()
+        done = seen.parts.ended if seen.answered and seen.parts.ended is not None else clock()
         latency = done - intended if seen.answered else max(done - intended, lane.timeout)
         lane.last.append(bool(seen.why))
         self._fresh.append(_Result(lane.name, latency, seen.why))
@@ -230,6 +232,15 @@ class HttpProber:
             note: dict[str, float | str] = {"over_s": self._window.over}
             out.append(Measurement(f"http.{part}", value, len(seen), "ms", utc_now(), note))
         return out
+
+
+async def _authorities() -> ssl.SSLContext:
+    """Read when the prober starts, so that a checklist loads where $SSL_CERT_FILE is wrong; and in a thread, since
+    the event loop is not to wait for files."""
+    try:
+        return await in_thread(httpx.create_ssl_context, "prober-tls")
+    except (OSError, ValueError):
+        raise SourceError("the certificate authorities cannot be read; is $SSL_CERT_FILE right?") from None
 
 
 def _newest(fresh: Sequence[_Result], late: float) -> Measurement:

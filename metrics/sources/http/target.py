@@ -69,9 +69,11 @@ def target_of(table: Table, number: str) -> Target:
     """The target that TABLE describes; NUMBER is its name when it gives none. Raises ConfigError."""
     url = table.url("http", "https")
     try:
-        _ = httpx.URL(url).raw_host
+        host = httpx.URL(url).raw_host
     except httpx.InvalidURL:
-        raise table.wrong("url", "is no URL that can be asked") from None
+        host = b""
+    if not host:  # a resolver takes no name at all for this machine
+        raise table.wrong("url", "is no URL that can be asked")
     expect = table.take("expect", [200])
     if not isinstance(expect, list) or not expect or not all(_is_status(code) for code in expect):
         raise table.wrong("expect", "must be a list of HTTP statuses, as in [200, 204]")
