@@ -14,7 +14,7 @@ from pathlib import Path
 import psutil
 
 from metrics.samples import Measurement, clock, divide, utc_now
-from metrics.sources import Metric, Source
+from metrics.sources import Metric, Source, SourceError
 from metrics.sources.connecting import Aside
 from metrics.tables import Table
 
@@ -33,6 +33,7 @@ KEYS: Mapping[str, str] = {
     "postgres_data": "the data directory of a PostgreSQL on this host; none",
 }
 _POSTGRES = ("host.postgres_cpu", "host.postgres_memory")
+_PATIENCE = 5.0  # seconds for the disk and the processes
 _SAME_START = 5.0  # seconds that the file's and the kernel's idea of a start may differ
 
 
@@ -62,23 +63,29 @@ class HostSource:
             Measurement("host.cpu", psutil.cpu_percent(None) / 100, 1, "ratio", at, detail),
             Measurement("host.memory", memory.percent / 100, 1, "ratio", at, {"available": memory.available}),
             Measurement("host.load", os.getloadavg()[0] / cores, 1, "ratio", at, detail),
-            self._disk_used(),
             self._swap(),
         )
-        # Walking the processes and their pages takes milliseconds each: not on the loop.
-        return told if self._data is None else (*told, *await self._aside.run(self._postgres, 8.0))
+        # A mount may hang, and walking processes and their pages takes milliseconds each: not on the loop.
+        slow = (self._disk_used, *([self._postgres] if self._data is not None else []))
+        try:
+            return (*told, *await self._aside.run(lambda: tuple(one for look in slow for one in look()), _PATIENCE))
+        except SourceError as error:
+            missing = [name for name in self.metrics if name not in {one.metric for one in told}]
+            why = str(error)
+            return (*told, *(Measurement(n, None, 0, METRICS[n].unit, utc_now(), error=why) for n in missing))
 
     async def stop(self) -> None:
         return None
 
-    def _disk_used(self) -> Measurement:
+    def _disk_used(self) -> tuple[Measurement, ...]:
         try:
             seen = os.statvfs(self._disk)
         except OSError as error:
-            return Measurement("host.disk", None, 0, "ratio", utc_now(), error=f"disk: {error.strerror}")
+            return (Measurement("host.disk", None, 0, "ratio", utc_now(), error=f"disk: {error.strerror}"),)
         used = seen.f_blocks - seen.f_bfree
         share = divide(used, used + seen.f_bavail)  # as df: what only root may use is no room
-        return Measurement("host.disk", share, 1, "ratio", utc_now(), {"free": seen.f_bavail * seen.f_frsize})
+        free = {"free": seen.f_bavail * seen.f_frsize}
+        return (Measurement("host.disk", share, 1, "ratio", utc_now(), free),)
 
     def _swap(self) -> Measurement:
         swap = psutil.swap_memory()
@@ -94,7 +101,6 @@ class HostSource:
             postmaster = postmaster_of(self._data)
             tree = [postmaster, *postmaster.children(recursive=True)]
             spent = _cpu_of(postmaster, tree)
-            memory = sum(_pss(process.pid) for process in tree)
         except (OSError, ValueError, psutil.Error) as error:
             why = str(error) if isinstance(error, ValueError) else type(error).__name__
             return tuple(Measurement(name, None, 0, METRICS[name].unit, at, error=why) for name in _POSTGRES)
@@ -105,7 +111,12 @@ class HostSource:
         else:
             share = divide(spent - before[1], (self._spent[2] - before[2]) * (psutil.cpu_count() or 1))
             cpu = Measurement("host.postgres_cpu", share, 1, "ratio", at, detail)
-        return cpu, Measurement("host.postgres_memory", float(memory), 1, "bytes", at, detail)
+        try:
+            memory = float(sum(_pss(process.pid) for process in tree))
+        except PermissionError:
+            hint = "its memory is hidden from this user: run tminus as root, or as the user of PostgreSQL"
+            return cpu, Measurement("host.postgres_memory", None, 0, "bytes", at, error=hint)
+        return cpu, Measurement("host.postgres_memory", memory, 1, "bytes", at, detail)
 
 
 def postmaster_of(data: Path) -> psutil.Process:
@@ -117,7 +128,7 @@ def postmaster_of(data: Path) -> psutil.Process:
         raise ValueError("no PostgreSQL runs in postgres_data (no readable postmaster.pid)") from None
     try:
         process = psutil.Process(pid)
-        same = abs(process.create_time() - began) < _SAME_START
+        same = abs(process.create_time() - began) < _SAME_START and process.name().startswith("post")
     except psutil.Error:
         same = False
     if not same:

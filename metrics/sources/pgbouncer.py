@@ -14,6 +14,7 @@ from metrics.samples import Measurement, clock, divide, finite, utc_now
 from metrics.sources import Metric, Source, SourceError
 from metrics.sources.connecting import Looker, connected
 from metrics.tables import Table
+from state.clean import clean, shorten
 
 METRICS: Mapping[str, Metric] = {
     "pgbouncer.clients_waiting": Metric(
@@ -37,19 +38,21 @@ KEYS: Mapping[str, str] = {
     "timeout": 'of one look; "4s"',
 }
 APPLICATION_NAME = "tminus-metrics"
+_TOTALS = ("pgbouncer.transactions", "pgbouncer.wait_time", "pgbouncer.query_time")
 _OWN = "pgbouncer"  # the console itself, which is no pool
 Row = Mapping[str, Any]
 
 
 @dataclass(frozen=True, slots=True)
 class Totals:
-    """The cumulative counters of the databases that count, at AT seconds of the clock; times in µs."""
+    """The cumulative counters of the databases that count, at AT seconds of the clock; times in µs. None: this
+    build does not tell."""
 
     at: float
-    transactions: float
-    queries: float
-    wait: float
-    query_time: float
+    transactions: float | None
+    queries: float | None
+    wait: float | None
+    query_time: float | None
 
 
 class PgBouncerSource:
@@ -111,8 +114,10 @@ def _number(row: Row, name: str) -> float | None:
         return None
 
 
-def _sum(rows: Iterable[Row], *names: str) -> float:
-    return sum(_number(row, name) or 0.0 for row in rows for name in names)
+def _sum(rows: Iterable[Row], *names: str) -> float | None:
+    """All of them together; None when one is not told."""
+    numbers = [_number(row, name) for row in rows for name in names]
+    return None if any(number is None for number in numbers) else sum(number or 0.0 for number in numbers)
 
 
 def _of_pools(pools: Sequence[Row], databases: Sequence[Row]) -> tuple[Measurement, ...]:
@@ -126,10 +131,14 @@ def _of_pools(pools: Sequence[Row], databases: Sequence[Row]) -> tuple[Measureme
         if (part := divide(_number(row, "sv_active"), sizes.get(row.get("database")))) is not None
     ]
     usage, fullest = max(full, default=(None, ""))
-    wait = max((_number(row, "maxwait") or 0.0) + (_number(row, "maxwait_us") or 0.0) / 1e6 for row in pools)
+    waits = [_number(row, "maxwait") for row in pools]
+    parts = [(_number(row, "maxwait_us") or 0.0) / 1e6 for row in pools]  # of a second; older builds lack them
+    wait = None if None in waits else max((w or 0.0) + part for w, part in zip(waits, parts, strict=True))
     detail: dict[str, float | str] = {"pools": len(pools)}
 
     def gauge(metric: str, value: float | None, detail: Mapping[str, float | str] = detail) -> Measurement:
+        if value is None:
+            return Measurement(metric, None, 0, METRICS[metric].unit, at, {"why": "this build does not tell it"})
         return Measurement(metric, value, 1, METRICS[metric].unit, at, detail)
 
     return (
@@ -138,7 +147,7 @@ def _of_pools(pools: Sequence[Row], databases: Sequence[Row]) -> tuple[Measureme
         gauge("pgbouncer.clients_active", _sum(pools, "cl_active")),
         gauge("pgbouncer.servers_active", _sum(pools, "sv_active")),
         gauge("pgbouncer.servers_idle", _sum(pools, "sv_idle", "sv_used")),
-        gauge("pgbouncer.usage", usage, {"fullest": fullest} if fullest else {"why": "no pool size is told"}),
+        gauge("pgbouncer.usage", usage, {"fullest": shorten(clean(fullest), 40)}),
     )
 
 
@@ -154,21 +163,26 @@ def _totals(stats: Sequence[Row]) -> Totals:
 
 def _of_totals(before: Totals | None, after: Totals) -> tuple[Measurement, ...]:
     at = utc_now()
-    names = ("pgbouncer.transactions", "pgbouncer.wait_time", "pgbouncer.query_time")
-    fell = before is not None and (after.transactions < before.transactions or after.queries < before.queries)
-    if before is None or fell:
-        why = {"why": "it was started anew" if fell else "first look"}
-        return tuple(Measurement(name, None, 0, METRICS[name].unit, at, why) for name in names)
-    transactions, queries = after.transactions - before.transactions, after.queries - before.queries
 
-    def each(metric: str, micros: float, of: float) -> Measurement:
-        value = divide(micros / 1000, of)
-        return Measurement(metric, value, int(of), "ms", at, {} if of else {"why": "nothing went through"})
+    def grown(what: str) -> float | None:
+        then, now = getattr(before, what), getattr(after, what)
+        return None if then is None or now is None or now < then else float(now - then)
 
+    if before is None:
+        return tuple(Measurement(n, None, 0, METRICS[n].unit, at, {"why": "first look"}) for n in _TOTALS)
+    transactions, queries = grown("transactions"), grown("queries")
+
+    def each(metric: str, micros: float | None, of: float | None) -> Measurement:
+        value = divide(None if micros is None else micros / 1000, of)
+        why = {"why": "nothing went through" if of == 0 else "not told, or started anew"}
+        return Measurement(metric, value, int(of or 0), "ms", at, {} if value is not None else why)
+
+    rate = divide(transactions, after.at - before.at)
+    told = {} if rate is not None else {"why": "not told, or started anew"}
     return (
-        Measurement("pgbouncer.transactions", divide(transactions, after.at - before.at), 1, "1/s", at),
-        each("pgbouncer.wait_time", after.wait - before.wait, transactions),
-        each("pgbouncer.query_time", after.query_time - before.query_time, queries),
+        Measurement("pgbouncer.transactions", rate, 1 if rate is not None else 0, "1/s", at, told),
+        each("pgbouncer.wait_time", grown("wait"), transactions),
+        each("pgbouncer.query_time", grown("query_time"), queries),
     )
 
 

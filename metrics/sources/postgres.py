@@ -74,6 +74,7 @@ class PostgresSource:
         if interval <= 0 or timeout <= 0:
             raise ValueError("interval and timeout are over 0")
         self.interval, self._timeout, self._url = interval, timeout, url
+        self._same_database = not probe_url or probe_url == url
         self._main = Looker("PostgreSQL", self._connect, timeout)
         self._probe = ConnectProbe(probe_url or url, interval, timeout) if probe else None
         self._looking: asyncio.Task[tuple[Measurement, ...]] | None = None
@@ -127,17 +128,21 @@ class PostgresSource:
             counters = ask_counters(cursor, clock())
             size = self._asked_size(cursor)
         connection.commit()  # a rollback would count as one of the application's
-        made = self._probe.done if self._probe is not None else 0
+        made = self._probe.done if self._probe is not None and self._same_database else 0
         ours, self._made = 1 + made - self._made, made
         told = (*_of_sessions(seen, applications), *_of_counters(self._before, counters, ours), size)
         self._before = counters
         return told
 
     def _asked_size(self, cursor: Any) -> Measurement:
-        if self._size is None or clock() - self._size_at >= SIZE_EVERY:
+        if not self._size_at or clock() - self._size_at >= SIZE_EVERY:
+            self._size_at = clock()  # first: should it take too long, the looks after this one are not lost too
             cursor.execute("select pg_database_size(current_database())")
-            self._size_at = clock()
             self._size = Measurement("pg.database_size", float(cursor.fetchone()[0]), 1, "bytes", utc_now())
+        if self._size is None:
+            return Measurement(
+                "pg.database_size", None, 0, "bytes", utc_now(), {"why": "it takes too long to add up"}
+            )
         return self._size
 
 

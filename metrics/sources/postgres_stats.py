@@ -19,8 +19,7 @@ from state.clean import clean, shorten
 _NO_LIMIT = -1
 _SESSIONS = """
 with mine as (
-  select rolconnlimit, rolsuper or pg_has_role(current_user, 'pg_monitor', 'member') as sees_all
-    from pg_roles where rolname = current_user
+  select rolconnlimit from pg_roles where rolname = current_user
 ), here as (select datconnlimit from pg_database where datname = current_database()),
 sessions as (
   -- Workers of the server's own stand in no application's way; where they are hidden they have no user either.
@@ -30,7 +29,7 @@ sessions as (
 select current_setting('max_connections')::int,
        current_setting('superuser_reserved_connections')::int,
        coalesce(nullif(current_setting('reserved_connections', true), ''), '0')::int,
-       mine.rolconnlimit, here.datconnlimit, mine.sees_all,
+       mine.rolconnlimit, here.datconnlimit,
        count(pid),
        count(*) filter (where usename = current_user),
        count(*) filter (where sessions.datname = current_database()),
@@ -45,7 +44,7 @@ select current_setting('max_connections')::int,
          filter (where state like 'idle in transaction%'), 0)::float8,
        (select count(distinct pid) from pg_locks where not granted)
   from mine, here left join sessions on true
- group by 1, 2, 3, 4, 5, 6
+ group by 1, 2, 3, 4, 5
 """
 _APPLICATIONS = """
 select coalesce(nullif(application_name, ''), '(no name)'), count(*)
@@ -67,7 +66,6 @@ class Sessions:
     reserved: int
     role_limit: int
     database_limit: int
-    sees_all: bool
     total: int
     of_role: int
     of_database: int
@@ -82,8 +80,9 @@ class Sessions:
 
     @property
     def knows_states(self) -> bool:
-        """Whether no session hides its state from this role."""
-        return self.sees_all or self.hidden == 0
+        """Whether no session hides its state from this role. Seen, not asked: a member of pg_monitor that does not
+        inherit sees none."""
+        return self.hidden == 0
 
     def tightest(self) -> tuple[str, int, int]:
         """The limit nearest to being reached: (whose, connections counted, connections allowed)."""

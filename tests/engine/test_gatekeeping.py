@@ -14,6 +14,8 @@ from metrics.samples import Measurement, utc_now
 from state.events import Event
 from state.record_file import RecordFile
 from state.redact import Redactor
+from state.run import outcome_data
+from state.verdicts import Outcome
 from tminus.client.requests import DecideGate
 from tminus.definition import load
 from tminus.engine import acts, gatekeeping
@@ -59,11 +61,11 @@ ANNA = acts.Actor(name="anna", uid=os.getuid())
 class Flight:
     """A session with gates, on a clock that the test turns by hand."""
 
-    def __init__(self, folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def __init__(self, folder: Path, monkeypatch: pytest.MonkeyPatch, checklist: str = CHECKLIST) -> None:
         self.now = 1000.0
         monkeypatch.setattr(gatekeeping, "clock", lambda: self.now)
         path = folder / "checklist.toml"
-        path.write_text(CHECKLIST)
+        path.write_text(checklist)
         self.path = folder / "record.toml"
         self.loaded, _ = load(path)
 
@@ -297,3 +299,37 @@ async def test_what_was_kept_of_another_rule_or_is_rubbish_is_not_believed(fligh
         async with flight.open(rubbish):
             flight.pass_seconds(3, bad=5)
             assert flight.session.run.gates["errors"].trips == 0
+
+
+async def test_a_gate_that_flaps_is_one_line_of_the_record_not_hundreds(flight) -> None:
+    async with flight.open():
+        await flight.settle_start()
+        for _ in range(40):
+            flight.pass_seconds(1, bad=5)
+            flight.pass_seconds(1, bad=0)
+        await flight.becomes("flapping")
+        assert flight.gate.flapping
+        changes = [event.to for event in flight.events if event.kind == "gate.changed"]
+        assert changes.count("flapping") == 1 and len(changes) < 10
+        assert flight.session.view.standing.go == "NO-GO"
+
+
+async def test_a_limit_that_is_a_multiple_of_a_baseline_waits_for_it_and_then_holds(tmp_path, monkeypatch) -> None:
+    relative = CHECKLIST.replace('when = "> 10%"', 'when = "> 2x baseline"').replace(
+        'text = "Start"',
+        'text = "Start"\n    [[phase.step.item]]\n    id = "base"\n    text = "Base"\n    check = "metrics.baseline"\n'
+        '    with = { metrics = ["http.error_rate"], over = "1m" }',
+    )
+    flight = Flight(tmp_path, monkeypatch, relative)
+    async with flight.open():
+        await flight.settle_start()
+        flight.pass_seconds(60, bad=9)
+        assert flight.gate.state == "unknown" and flight.session.run.gates["errors"].trips == 0
+        seen = Outcome.passed("seen", evidence={"http.error_rate": 0.2})
+        look = acts.event("check.finished", ANNA, item="base", to="pass", data=outcome_data(seen, 1.0))
+        await flight.session.act(lambda run, now: look)
+        flight.pass_seconds(20, bad=3)
+        assert flight.gate.state == "clear"
+        flight.pass_seconds(16, bad=5)
+        await flight.trips()
+        assert "40%" in flight.session.run.gates["errors"].why

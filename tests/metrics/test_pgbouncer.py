@@ -6,7 +6,7 @@ import asyncio
 import threading
 from collections.abc import Iterator
 from contextlib import closing
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from urllib.parse import urlsplit
 
 import psycopg2
@@ -14,7 +14,7 @@ import pytest
 
 from metrics.samples import Measurement
 from metrics.sources import SourceError
-from metrics.sources.pgbouncer import METRICS, PgBouncerSource
+from metrics.sources.pgbouncer import METRICS, PgBouncerSource, _of_pools, _of_totals, _totals
 from tests.transfer import servers
 
 pytestmark = pytest.mark.skipif(servers.PGBOUNCER is None, reason="no pgbouncer here")
@@ -106,3 +106,16 @@ async def test_nothing_of_the_url_is_told() -> None:
     with pytest.raises(SourceError) as caught:
         await source.sample()
     assert not any(secret in f"{caught.value!r} {source!r}" for secret in ("ada", "hunter2", "127.0.0.1"))
+
+
+def test_what_a_build_does_not_tell_is_no_data() -> None:
+    pools = [{"database": "a", "cl_waiting": 2, "sv_active": 1}]
+    seen = {one.metric: one for one in _of_pools(pools, [{"name": "a", "pool_size": 4}])}
+    assert (seen["pgbouncer.clients_waiting"].value, seen["pgbouncer.usage"].value) == (2, 0.25)
+    for name in ("pgbouncer.max_wait", "pgbouncer.clients_active", "pgbouncer.servers_idle"):
+        assert (seen[name].value, seen[name].detail["why"]) == (None, "this build does not tell it")
+    old, new = _totals([{"total_xact_count": 5}]), _totals([{"total_xact_count": 5}])
+    told = {one.metric: one.value for one in _of_totals(replace(old, at=1.0), replace(new, at=2.0))}
+    assert told == {"pgbouncer.transactions": 0.0, "pgbouncer.wait_time": None, "pgbouncer.query_time": None}
+    untold = _of_totals(replace(_totals([{}]), at=1.0), replace(new, at=2.0))
+    assert {one.value for one in untold} == {None}

@@ -159,6 +159,17 @@ async def test_a_role_that_may_not_see_states_still_counts_every_session(postgre
         assert "hide their state" in str(seen[name].detail["why"])
 
 
+async def test_a_member_of_pg_monitor_that_does_not_inherit_sees_no_states(
+    postgres_url: str, plain_role: str
+) -> None:
+    with session(postgres_url) as admin, session(postgres_url, autocommit=False) as other, admin.cursor() as cursor:
+        other.cursor().execute("select 1")
+        cursor.execute("alter role plain noinherit; grant pg_monitor to plain")
+        async with looking(plain_role, probe=False) as source:
+            seen = await look(source)
+    assert seen["pg.idle_in_transaction"].value is None
+
+
 @pytest.mark.parametrize("whose", ["role", "database"])
 async def test_the_tightest_limit_is_the_one_that_counts(postgres_url: str, plain_role: str, whose: str) -> None:
     with session(postgres_url) as admin, admin.cursor() as cursor:

@@ -26,9 +26,15 @@ BASELINE = "metrics.baseline"  # the check whose evidence is a baseline
 Kept = Mapping[str, Any]
 
 
-def rules_of(checklist: Checklist, run: RunState) -> dict[str, GateRule]:
-    """The rule of every gate, its limit made of the baseline that RUN holds where it is a multiple of one."""
-    return {gate.id: rule_of(gate, baseline_of(checklist, run, gate.metric)) for gate in checklist.gate}
+def rules_of(checklist: Checklist, run: RunState, units: Mapping[str, str]) -> dict[str, GateRule]:
+    """The rule of every gate: its limit made of the baseline that RUN holds where it is a multiple of one, and its
+    numbers told in the UNITS of their metrics."""
+    return {
+        gate.id: dataclasses.replace(
+            rule_of(gate, baseline_of(checklist, run, gate.metric)), unit=units.get(gate.metric, "")
+        )
+        for gate in checklist.gate
+    }
 
 
 def baseline_of(checklist: Checklist, run: RunState, metric: str) -> float | None:

@@ -26,10 +26,17 @@ RETRY = 1.0
 class Gatekeeper:
     """Follows every gate. Changes of mind go into the record through one queue, in their order."""
 
-    def __init__(self, session: Session, actor: Actor, kept: Mapping[str, Kept] = MappingProxyType({})) -> None:
+    def __init__(
+        self,
+        session: Session,
+        actor: Actor,
+        kept: Mapping[str, Kept] = MappingProxyType({}),
+        units: Mapping[str, str] = MappingProxyType({}),
+    ) -> None:
         self._session = session
         self._actor = actor
-        self._rules = rules_of(session.checklist, session.run)
+        self._units = units
+        self._rules = rules_of(session.checklist, session.run, units)
         now, wall = clock(), time.time()
         self._states = {
             key: resumed(rule, session.run.gates.get(key), kept.get(key), wall, now)
@@ -115,7 +122,7 @@ class Gatekeeper:
 
     def _take_baseline(self, now: float) -> None:
         """A gate whose limit is a multiple of what was normal begins anew with each baseline. A latch stays."""
-        for key, rule in rules_of(self._session.checklist, self._session.run).items():
+        for key, rule in rules_of(self._session.checklist, self._session.run, self._units).items():
             if rule == self._rules[key]:
                 continue
             self._rules[key] = rule
@@ -199,8 +206,11 @@ def _is_due(checklist: Checklist, run: RunState, gate: Gate, now: datetime) -> b
 
 
 def _word(state: GateState) -> str:
-    """The state as the record keeps it: breaching and recovering are one change of mind, not a dozen; a gate that has
-    seen nothing for too long is blind, and asks for a person."""
-    if state.no_data_fired and state.phase is not Phase.TRIPPED:
-        return "blind"
+    """The state as the record keeps it. Breaching and recovering are one change of mind, not a dozen; flapping is
+    one, not hundreds; a gate that has seen nothing for too long is blind, and asks for a person."""
+    if state.phase is not Phase.TRIPPED:
+        if state.no_data_fired:
+            return "blind"
+        if state.flapping:
+            return "flapping"
     return "breaching" if state.phase is Phase.RECOVERING else str(state.phase)

@@ -40,11 +40,12 @@ class Watch:
         self._session = session
         self._actor = actor
         self._history = history
-        self._keeper = Gatekeeper(session, actor, kept(history.recall(GATES)))
         self._gated = {gate.metric for gate in session.checklist.gate}
         self._sources, self._missing = _sources(session.checklist, targets, project)
         absent = {view.source: view.error for view in self._missing.values()}
         self._sampler = Sampler(self._sources, self._measured, absent=absent)
+        units = {name: face.unit for name, face in self.live.metrics.items()}
+        self._keeper = Gatekeeper(session, actor, kept(history.recall(GATES)), units)
         self._stack = AsyncExitStack()
         self._tasks: list[asyncio.Task[None]] = []
         self._tallies: dict[str, Tally] = {}

@@ -46,7 +46,8 @@ def gate_views(
 
 
 def _gate(gate: Gate, record: GateRecord, doubt: str) -> GateView:
-    state = ("unknown" if doubt or record.state == "blind" else record.state) if record.armed else "unarmed"
+    state = {"blind": "unknown", "flapping": "breaching"}.get(record.state, record.state)
+    state = ("unknown" if doubt else state) if record.armed else "unarmed"
     why = "; ".join(part for part in (doubt, record.why) if part)
     if record.changed_at:
         why = f"{why} (recorded {record.changed_at[11:19]} UTC)"
@@ -58,6 +59,7 @@ def _gate(gate: Gate, record: GateRecord, doubt: str) -> GateView:
         state=state,
         why=clean(why) if record.armed else "",
         progress=1.0 if state == "tripped" else 0.0,
+        flapping=record.state == "flapping" and not doubt,
         decision=record.decision,
         asks=record.asks,
     )
