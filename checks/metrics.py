@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
 from datetime import UTC, datetime
 
 from checks.contract import Context, Seconds, check
@@ -110,43 +111,65 @@ def within(
             return found
         before[metric] = found
 
-    def broken(one: Figure) -> bool:
-        """One value beyond the limit is enough; a ratio of events speaks for the whole window."""
-        return one.value is not None and one.of_values and not COMPARE[op](one.value, limit)
+    asked = _Asked(tuple(metrics), holds, op, limit, over, before, at_most_times or 1.0, at_least)
+    seen = _watched(ctx, metrics, over, start, op, asked.beyond)
+    return seen if isinstance(seen, Outcome) else _judged(asked, seen)
 
-    seen = _watched(ctx, metrics, over, start, op, broken)
-    if isinstance(seen, Outcome):
-        return seen
+
+@dataclass(frozen=True, slots=True)
+class _Asked:
+    """What must hold: each of METRICS on the good side of OP LIMIT over OVER seconds, and at most TIMES what it was
+    BEFORE, from AT_LEAST events."""
+
+    metrics: tuple[str, ...]
+    holds: str
+    op: Op
+    limit: float
+    over: float
+    before: Mapping[str, float]
+    times: float
+    at_least: int
+
+    def broken(self, one: Figure) -> bool:
+        """Whether ONE is on the bad side."""
+        return one.value is not None and not COMPARE[self.op](one.value, self.limit)
+
+    def beyond(self, one: Figure) -> bool:
+        """Whether one value was enough to break it; a ratio of events speaks for the whole window."""
+        return one.of_values and self.broken(one)
+
+    def too_few(self, one: Figure) -> bool:
+        """Whether ONE is of too few events to say anything."""
+        return one.value is not None and not one.of_values and one.count < self.at_least
+
+    def worse(self, one: Figure) -> bool:
+        """Whether ONE is more than it may be of what it was before."""
+        return one.metric in self.before and (one.value or 0.0) > self.times * self.before[one.metric]
+
+
+def _judged(asked: _Asked, seen: Sequence[Figure]) -> Outcome:
+    """Broken before unknown before worse: what was seen to be bad is not made better by what was not seen."""
     evidence: dict[str, Scalar] = {}
     for one in seen:
-        evidence |= _numbers(one, before.get(one.metric), alone=len(seen) == 1)
+        evidence |= _numbers(one, asked.before.get(one.metric), alone=len(seen) == 1)
     told = ", ".join(f"{one.metric} {value_text(one.value, one.unit)}" for one in seen)
     actual = f"{told} ({seen[0].how}, n={seen[0].count:,})" if len(seen) == 1 else told
-    expected = f"{' and '.join(metrics)} {holds} over {format_duration(over)}"
-    spoken = [one for one in seen if one.sighted or broken(one)]
-    if any(
-        one.value is not None and not _too_few(one, at_least) and not COMPARE[op](one.value, limit) for one in spoken
-    ):
+    expected = f"{' and '.join(asked.metrics)} {asked.holds} over {format_duration(asked.over)}"
+    if asked.before:
+        expected += f", at most {asked.times:g} × its baseline"
+    if any(asked.broken(one) and not asked.too_few(one) and (one.sighted or asked.beyond(one)) for one in seen):
         return Outcome.failed(actual, expected=expected, evidence=evidence)
-    if few := [one for one in seen if one.value is not None and _too_few(one, at_least)]:
-        what = f"{few[0].metric}: only {few[0].count:,} events, {at_least:,} are needed"
+    if few := [one for one in seen if asked.too_few(one)]:
+        what = f"{few[0].metric}: only {few[0].count:,} events, {asked.at_least:,} are needed"
         return Outcome.unknown(what, hint="watch longer, or while there is traffic", evidence=evidence)
     if blind := [one for one in seen if not one.sighted]:
-        return Outcome.unknown(
-            _blindness(blind), hint=f"see what {blind[0].metric} says of itself", evidence=evidence
-        )
-    times = at_most_times or 1.0
-    if before:
-        expected += f", at most {times:g} × its baseline"
-    if worse := [one for one in seen if one.metric in before and (one.value or 0.0) > times * before[one.metric]]:
-        was = ", ".join(f"{one.metric} was {value_text(before[one.metric], one.unit)}" for one in worse)
+        hint = f"see what {blind[0].metric} says of itself"
+        return Outcome.unknown(_blindness(blind), hint=hint, evidence=evidence)
+    if worse := [one for one in seen if asked.worse(one)]:
+        was = ", ".join(f"{one.metric} was {value_text(asked.before[one.metric], one.unit)}" for one in worse)
         hint = "it is within its limit, and worse than before: find out what changed, then confirm with a reason"
         return Outcome.warned(f"{actual}; {was}", expected=expected, evidence=evidence, hint=hint)
     return Outcome.passed(actual, expected=expected, evidence=evidence)
-
-
-def _too_few(one: Figure, at_least: int) -> bool:
-    return not one.of_values and one.count < at_least
 
 
 def _numbers(one: Figure, before: float | None, *, alone: bool) -> dict[str, Scalar]:
