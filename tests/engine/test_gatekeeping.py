@@ -257,7 +257,7 @@ async def test_a_short_restart_goes_on_where_the_gate_was(flight) -> None:
         await flight.settle_start()
         flight.pass_seconds(1, bad=0)
         flight.pass_seconds(10, bad=5)
-        before = flight.keeper.keep()
+        before = flight.keeper.keep_running()
     async with flight.open(before):
         flight.pass_seconds(6, bad=5)
         await flight.trips()

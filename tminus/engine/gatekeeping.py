@@ -21,6 +21,8 @@ from tminus.engine.gate_keep import Kept, evidence_of, keep, resumed, rules_of
 from tminus.engine.session import NotRecorded, Session
 
 RETRY = 1.0
+SHOW_EVERY = 0.9  # seconds; a change of mind is shown at once
+_RUNNING = (Phase.BREACHING, Phase.RECOVERING, Phase.TRIPPED)
 
 
 class Gatekeeper:
@@ -45,6 +47,7 @@ class Gatekeeper:
         # What the record says, not what was thawed: a trip that did not reach the disk is written now.
         self._recorded: dict[str, str] = {key: session.run.gates.get(key, GateRecord()).state for key in self._states}
         self._newest: dict[str, Measurement] = {}
+        self._shown = float("-inf")
         self._fed = {rule.metric for rule in self._rules.values()}
         self._arming: set[str] = set()  # gates whose arming is on its way to the disk
         self._writing: asyncio.Queue[Event] = asyncio.Queue()
@@ -56,13 +59,16 @@ class Gatekeeper:
         newest = {one.metric: one for one in seen}
         self._newest |= {metric: one for metric, one in newest.items() if metric in self._fed}
         by_metric = {metric: sample_of(one, now) for metric, one in newest.items() if metric in self._fed}
+        changed = False
         for key, rule in self._rules.items():
             self._states[key] = gates.step(rule, self._states[key], by_metric.get(rule.metric), now)
-            self._note_change(key, now)
-        self.show(now)
+            changed |= self._note_change(key, now)
+        if changed or now - self._shown >= SHOW_EVERY or now < self._shown:
+            self.show(now)
 
     def show(self, now: float) -> None:
         """Show every gate as it is at NOW."""
+        self._shown = now
         views = {gate.id: self._view(gate, now) for gate in self._session.checklist.gate}
         lights = {key: GateLight(key, view.state, view.why) for key, view in views.items()}
         self._session.show_gates(views, lights)
@@ -70,6 +76,11 @@ class Gatekeeper:
     def keep(self) -> bytes:
         """Every armed gate as it is now, for the next engine of this run."""
         return keep(self._rules, self._states, time.time(), clock())
+
+    def keep_running(self) -> bytes:
+        """Those gates whose clock runs: that alone is worth writing every second."""
+        running = {key: state for key, state in self._states.items() if state.phase in _RUNNING}
+        return keep(self._rules, running, time.time(), clock())
 
     def write_soon(self, event: Event) -> None:
         """Put EVENT in the queue of what the engine itself has to record."""
@@ -158,16 +169,18 @@ class Gatekeeper:
         if verb == "rollback":
             self._recorded[event.item] = _word(self._states[event.item])
 
-    def _note_change(self, key: str, now: float) -> None:
+    def _note_change(self, key: str, now: float) -> bool:
+        """Whether the gate KEY has changed its mind; then it is written down."""
         word = _word(self._states[key])
         if word == self._recorded[key]:
-            return
+            return False
         self._recorded[key] = word
         rule, state = self._rules[key], self._states[key]
         gate = self._session.checklist.gates[key]
         data = evidence_of(gate, state, self._newest.get(rule.metric), now) if word in ("tripped", "blind") else {}
         why = state.tripped_on if word == "tripped" and state.tripped_on else gates.explain(rule, state, now)
         self._writing.put_nowait(acts.event("gate.changed", self._actor, item=key, to=word, reason=why, data=data))
+        return True
 
     def _view(self, gate: Gate, now: float) -> GateView:
         rule, state = self._rules[gate.id], self._states[gate.id]

@@ -69,6 +69,7 @@ class Watch:
     async def __aexit__(
         self, kind: type[BaseException] | None, value: BaseException | None, trace: TracebackType | None
     ) -> None:
+        self._history.remember(GATES, self._keeper.keep())
         for task in self._tasks:
             task.cancel()
         await self._stack.aclose()
@@ -96,7 +97,7 @@ class Watch:
         while True:
             await asyncio.sleep(1.0)
             self._keeper.feed(())
-            self._history.remember(GATES, self._keeper.keep())
+            self._history.remember(GATES, self._keeper.keep_running())
             self._session.trouble(self._history.trouble, of="history")
 
     def _view(self, one: Measurement) -> MetricView:
