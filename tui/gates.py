@@ -2,11 +2,38 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Sequence
+
 from tminus.client.messages import GateView
 from tui.glyphs import GATE_SIGNS
 from tui.lines import Line, plain, spread, wrapped
 from tui.scene import Scene
 from tui.sparkline import bar
+
+
+def gate_section(gates: Sequence[GateView], scene: Scene, width: int, *, brief: bool) -> list[Line]:
+    """GATES under their heading. BRIEF: what is clear is one line, and what is not armed is counted."""
+    if not gates:
+        return []
+    rule = scene.glyphs.line
+    lines: list[Line] = [((rule * 2, "rule"), (" GATES ", "dim"), (rule * max(width - 9, 0), "rule"))]
+    if not brief:
+        return [*lines, *(line for gate in gates for line in gate_lines(gate, scene, width))]
+    calm = [gate for gate in gates if gate.armed and gate.state == "clear" and not gate.flapping and not gate.asks]
+    idle = [gate for gate in gates if not gate.armed and gate.state != "tripped"]
+    for gate in gates:
+        if gate not in calm and gate not in idle:
+            lines += gate_lines(gate, scene, width)
+    lines += [gate_lines(gate, scene, width)[0] for gate in calm]
+    if idle:
+        sign = GATE_SIGNS["unarmed"]
+        lines.append(((f"{scene.glyphs.mark(sign)} {len(idle)} not armed", sign.style),))
+    return lines
+
+
+def troubled(gates: Iterable[GateView]) -> bool:
+    """Whether any of GATES is armed and not clear, or waits for a person."""
+    return any(gate.asks or gate.state == "tripped" or (gate.armed and gate.state != "clear") for gate in gates)
 
 
 def gate_lines(gate: GateView, scene: Scene, width: int) -> list[Line]:
@@ -18,6 +45,7 @@ def gate_lines(gate: GateView, scene: Scene, width: int) -> list[Line]:
         [(plain(gate.text), name)],
         [
             (" FLAPPING ", "block-warn") if gate.flapping else ("", ""),
+            (" DECIDE ", "block-bad") if gate.asks else ("", ""),
             (f" {scene.glyphs.mark(sign)} {sign.word}", sign.style),
         ],
         width,

@@ -10,9 +10,9 @@ from textual.binding import Binding, BindingType
 
 from tminus.client.messages import MetricView
 from tui.clock import age_of
-from tui.gates import gate_lines
+from tui.gates import gate_section, troubled
 from tui.glyphs import METRIC_SIGNS
-from tui.lines import Line, Span, cut, fit, joined, pad, plain, spread
+from tui.lines import Line, Span, cut, fit, joined, pad, plain, spread, width_of
 from tui.pane import Pane
 from tui.scene import Scene
 from tui.sparkline import sparkline
@@ -35,28 +35,34 @@ class Metrics(Pane, can_focus=True):
     ]
 
     def draw(self, scene: Scene, width: int) -> Sequence[Line]:
-        """The metrics, then the gates, as roomy as the height allows."""
-        lines: list[Line] = []
-        for rows, gap in ((2, True), (2, False), (1, False)):
-            lines = live_lines(scene, width, rows, gap=gap)
-            if len(lines) <= self.size.height:
-                break
-        return lines
+        """See `live_lines`."""
+        return live_lines(scene, width, self.size.height)
 
 
-def live_lines(scene: Scene, width: int, rows: int, *, gap: bool) -> list[Line]:
-    """Metrics with sparklines of ROWS rows, an empty line between them if GAP, then the gates."""
+def live_lines(scene: Scene, width: int, height: int) -> list[Line]:
+    """Metrics and gates in the roomiest form that HEIGHT allows. Where not even the briefest fits, gates that are not
+    well stand first: what matters is then seen without scrolling."""
+    for rows, gap in ((2, True), (2, False), (1, False)):
+        lines = [*_metrics(scene, width, rows, gap=gap), *_gates(scene, width, brief=False)]
+        if len(lines) <= height:
+            return lines
+    metrics, gates = _metrics(scene, width, 0, gap=False), _gates(scene, width, brief=True)
+    first = len(metrics) + len(gates) > height and troubled(scene.view.gates.values())
+    return [*gates, *metrics] if first else [*metrics, *gates]
+
+
+def _gates(scene: Scene, width: int, *, brief: bool) -> list[Line]:
+    return gate_section(tuple(scene.view.gates.values()), scene, width, brief=brief)
+
+
+def _metrics(scene: Scene, width: int, rows: int, *, gap: bool) -> list[Line]:
+    """Every metric with a sparkline of ROWS rows (0: one line each, with it), an empty one between if GAP."""
+    if not scene.view.metrics:
+        return [(("no metric is watched", "dim"),), ()]
     lines: list[Line] = []
     for metric in scene.view.metrics.values():
-        lines += metric_lines(metric, scene, width, rows)
+        lines += metric_lines(metric, scene, width, rows) if rows else [metric_line(metric, scene, width)]
         lines += [()] * gap
-    if not scene.view.metrics:
-        lines += [(("no metric is watched", "dim"),), ()]
-    if scene.view.gates:
-        rule = scene.glyphs.line
-        lines.append(((rule * 2, "rule"), (" GATES ", "dim"), (rule * max(width - 9, 0), "rule")))
-    for gate in scene.view.gates.values():
-        lines += gate_lines(gate, scene, width)
     return lines
 
 
@@ -117,6 +123,34 @@ def metric_lines(metric: MetricView, scene: Scene, width: int, rows: int) -> lis
     )
     lines.append(((cut(_source(metric, scene), width, scene.glyphs.ellipsis), "bad" if metric.error else "dim"),))
     return lines
+
+
+def metric_line(metric: MetricView, scene: Scene, width: int) -> Line:
+    """METRIC in one line: its name, a short sparkline (or why there is no number), the number and the word."""
+    status = status_of(metric, scene)
+    sign, old = METRIC_SIGNS[status], status in ("stale", "unknown")
+    tail: list[Span] = [(f" {value_text(metric):>7}", "dim" if old else sign.style if status != "ok" else "strong")]
+    tail.append((f" {scene.glyphs.mark(sign)} {sign.word:<5}", sign.style))
+    name = min(max(width - width_of(tail) - _SPARK - 2, 10), _NAME)
+    room = width - name - 2 - width_of(tail)
+    middle: Line = ()
+    if old and metric.error and room > 0:
+        middle = ((cut(plain(metric.error), room, scene.glyphs.ellipsis), "dim"),)
+    elif room >= _LEAST:
+        (middle,) = sparkline(
+            scene.view.series.get(metric.metric, ()),
+            room,
+            top=metric.scale_max,
+            threshold=metric.threshold,
+            glyphs=scene.glyphs,
+            style="dim" if old else "info",
+            rows=1,
+        )
+    label = pad(plain(metric.label), name, scene.glyphs.ellipsis)
+    return spread([(label, "dim" if old else ""), (" ", ""), *middle], tail, width, scene.glyphs.ellipsis)
+
+
+_NAME, _SPARK, _LEAST = 26, 12, 4  # cells: a name at most, a sparkline where there is room, and the least of one
 
 
 def _source(metric: MetricView, scene: Scene) -> str:

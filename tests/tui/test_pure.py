@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from datetime import timedelta
 from pathlib import Path
 
@@ -13,12 +14,12 @@ from hypothesis import strategies as st
 from rich.cells import cell_len
 
 from state.clean import clean
-from tminus.client.messages import ItemFace, ItemView, StandingView
+from tminus.client.messages import GateView, ItemFace, ItemView, StandingView
 from tui.clock import ago, projection, t_clock
 from tui.glyphs import ASCII, GATE_SIGNS, GO_SIGNS, METRIC_SIGNS, SIGNS, UNICODE, state_of
 from tui.keysdoc import keys_page
-from tui.lines import fit, spread, width_of, wrap
-from tui.metrics import status_of
+from tui.lines import Line, fit, spread, width_of, wrap
+from tui.metrics import live_lines, metric_line, status_of
 from tui.scene import Scene
 from tui.settings import BadSettings, Settings
 from tui.sparkline import sparkline
@@ -101,6 +102,48 @@ def test_a_metric_without_fresh_data_is_never_ok() -> None:
     assert status_of(metric, Scene(now=story.NOW + timedelta(seconds=5))) == "stale"
     slow = Scene(now=story.NOW + timedelta(seconds=20), cadence=(("pool.app", 15.0),))
     assert status_of(metric, slow) == "ok"
+
+
+def lively(*gates: GateView) -> Scene:
+    view = story.view(gates={gate.id: gate for gate in gates})
+    return Scene(view=view, now=story.NOW)
+
+
+CLEAR = [GateView(id=f"c{n}", text=f"calm {n}", then="rollback", armed=True, state="clear") for n in range(3)]
+IDLE = [GateView(id=f"i{n}", text=f"idle {n}", then="rollback") for n in range(4)]
+TRIP = GateView(id="t", text="bad", then="rollback", armed=True, state="tripped", why="12% > 10%", asks=True)
+
+
+def text_lines(lines: Sequence[Line]) -> list[str]:
+    return ["".join(text for text, _ in line) for line in lines]
+
+
+def test_the_live_pane_takes_the_roomiest_form_that_fits() -> None:
+    scene = lively(*CLEAR, *IDLE)
+    sizes = [len(live_lines(scene, 44, height)) for height in (200, 40, 33, 20)]
+    assert sizes == sorted(sizes, reverse=True) and len(set(sizes)) == 4
+    for height in range(12, 60):
+        assert len(live_lines(scene, 44, height)) <= height
+    brief = text_lines(live_lines(scene, 44, 16))
+    assert len([line for line in brief if "calm" in line]) == 3
+    assert brief[-1].strip() == "- 4 not armed"
+
+
+def test_a_gate_in_trouble_stands_first_where_not_everything_fits() -> None:
+    calm, bad = lively(*CLEAR), lively(*CLEAR, TRIP)
+    assert "Pool" in text_lines(live_lines(calm, 44, 5))[0]
+    first = text_lines(live_lines(bad, 44, 5))
+    assert "GATES" in first[0] and "bad" in first[1] and "DECIDE" in first[1] and "TRIPPED" in first[1]
+    assert "Pool" in text_lines(live_lines(bad, 44, 40))[0]  # people find things by their place
+
+
+@pytest.mark.parametrize("width", [30, 40, 46, 60, 120])
+def test_a_metric_in_one_line_is_no_wider_than_the_pane_and_says_its_word(width: int) -> None:
+    scene = lively()
+    for metric in scene.view.metrics.values():
+        line = "".join(text for text, _ in metric_line(metric, scene, width))
+        assert len(line) <= width
+        assert line.split()[-1] in ("OK", "WARN", "BAD", "UNKN", "STALE")
 
 
 def test_an_old_go_is_no_go_when_the_engine_has_gone() -> None:
