@@ -131,8 +131,9 @@ def metric_line(metric: MetricView, scene: Scene, width: int) -> Line:
     sign, old = METRIC_SIGNS[status], status in ("stale", "unknown")
     tail: list[Span] = [(f" {value_text(metric):>7}", "dim" if old else sign.style if status != "ok" else "strong")]
     tail.append((f" {scene.glyphs.mark(sign)} {sign.word:<5}", sign.style))
-    name = min(max(width - width_of(tail) - _SPARK - 2, 10), _NAME)
-    room = width - name - 2 - width_of(tail)
+    free = width - 2 - width_of(tail)
+    name = max(min(_NAME, free - _SPARK), min(_LABEL, free - _LEAST))  # its name goes before its course
+    room = free - name
     middle: Line = ()
     if old and metric.error and room > 0:
         middle = ((cut(plain(metric.error), room, scene.glyphs.ellipsis), "dim"),)
@@ -150,7 +151,8 @@ def metric_line(metric: MetricView, scene: Scene, width: int) -> Line:
     return spread([(label, "dim" if old else ""), (" ", ""), *middle], tail, width, scene.glyphs.ellipsis)
 
 
-_NAME, _SPARK, _LEAST = 26, 12, 4  # cells: a name at most, a sparkline where there is room, and the least of one
+_NAME, _LABEL = 26, 18  # cells of a name: at the most, and so that it can be told from the others
+_SPARK, _LEAST = 12, 4  # cells of a sparkline: where there is room, and at the least
 
 
 def _source(metric: MetricView, scene: Scene) -> str:
