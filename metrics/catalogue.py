@@ -38,13 +38,20 @@ def catalogue() -> str:
 
 def section(kind: str, module: ModuleType) -> str:
     """What the source KIND says of itself."""
-    lines = [f"## {kind}", "", (module.__doc__ or "").strip(), "", "| key | meaning |", "| --- | --- |"]
+    lines = [f"## {kind}", "", _prose(module.__doc__ or ""), "", "| key | meaning |", "| --- | --- |"]
     lines += [f"| `{key}` | {_cell(meaning)} |" for key, meaning in module.KEYS.items()]
+    if not module.METRICS:
+        return "\n".join([*lines, "", "Its metrics are what its table names.", ""])
     lines += ["", "| metric | unit | what it is |", "| --- | --- | --- |"]
     for name, metric in module.METRICS.items():
         star = " *" if metric.headline else ""
         lines.append(f"| `{name}`{star} | {metric.unit} | {_cell(metric.about)} |")
     return "\n".join([*lines, ""])
+
+
+def _prose(doc: str) -> str:
+    """DOC without its indented parts, which are for whoever reads the code."""
+    return "\n\n".join(part for part in doc.strip().split("\n\n") if not part.startswith("    "))
 
 
 def _cell(text: str) -> str:

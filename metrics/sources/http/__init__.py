@@ -1,4 +1,8 @@
-"""The prober: HTTP requests at fixed intended times, and what a user would have seen of them."""
+"""The prober: HTTP requests at fixed intended times, and what a user would have seen of them.
+
+Sends happen at their times whatever became of the ones before, and a latency is counted from the intended send. What
+could not be sent, was cut or timed out counts at least the timeout: a stall is seen by every request that should
+have been sent, and none is left out. (Waiting for a reply before the next send leaves out just the slow ones.)"""
 
 from __future__ import annotations
 
