@@ -14,6 +14,7 @@ from hypothesis import strategies as st
 from rich.cells import cell_len
 
 from state.clean import clean
+from tminus.cli.show import status_lines
 from tminus.client.messages import GateView, ItemFace, ItemView, StandingView
 from tui.clock import ago, projection, t_clock
 from tui.glyphs import ASCII, GATE_SIGNS, GO_SIGNS, METRIC_SIGNS, SIGNS, UNICODE, state_of
@@ -173,3 +174,9 @@ def test_settings_name_every_mistake() -> None:
 def test_the_page_of_keys_is_current() -> None:
     page = Path(__file__).parents[2] / "docs" / "keys.md"
     assert page.read_text(encoding="utf-8") == keys_page(), "run: python -m tui.keysdoc > docs/keys.md"
+
+
+def test_the_plain_text_names_the_command_for_a_gate_that_waits_for_a_person() -> None:
+    lines = status_lines(lively(*CLEAR, TRIP).view)
+    assert "decide   t waits for a person: tminus decide t roll-back|continue|extend --reason TEXT" in lines
+    assert not any(line.startswith("decide") for line in status_lines(lively(*CLEAR).view))

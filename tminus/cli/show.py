@@ -16,12 +16,17 @@ def status_lines(view: View) -> list[str]:
         lines.append(f"trouble  {run.trouble}")
     lines += [f"held     {hold.id} by {hold.actor}: {hold.reason}" for hold in view.holds]
     lines += [f"blocker  {b.kind} {b.id}: {b.why}" for b in view.standing.blockers]
+    lines += [
+        f"decide   {gate.id} waits for a person: tminus decide {gate.id} roll-back|continue|extend --reason TEXT"
+        for gate in view.gates.values()
+        if gate.asks
+    ]
     for phase in view.phases:
         done = sum(view.items[item.id].settled for item in phase.items)
         state = "passed" if phase.id in view.gone else "now" if phase.id == view.standing.phase else ""
         lines.append(f"phase    {phase.id:<14} {done:>3}/{len(phase.items):<3} {state:<7}{phase.title}")
     for gate in view.gates.values():
-        lines.append(f"gate     {gate.id:<14} {gate.state:<10} {gate.why or gate.text}")
+        lines.append(f"gate     {gate.id:<22} {gate.state:<10} {gate.why or gate.text}")
     for metric in view.metrics.values():
         lines.append(f"metric   {metric.label:<22} {metric.text or '?':>12}  {metric.status:<8}{metric.source}")
     return lines
