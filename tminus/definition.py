@@ -12,11 +12,14 @@ from checks.rules import rule_problems
 from metrics.config import ConfigError, build_sources, promised
 from metrics.rules import rule_of
 from state.definition import Checklist, Item
+from state.durations import format_duration
 from state.loader import Loaded, load_checklist
 from state.locate import line_of, locate
 from state.problems import ChecklistError, KeyPath, Problem, dotted
 from state.schema import did_you_mean
 from state.targets import MissingTarget, resolve
+
+_JITTER = 1.05  # of a gate's interval that its source's may be
 
 
 def load(path: Path) -> tuple[Loaded, Registry]:
@@ -65,11 +68,13 @@ def _sense(checklist: Checklist, base: Path) -> Iterator[tuple[KeyPath, str, str
 
 def _gates_and_sources(checklist: Checklist, base: Path) -> Iterator[tuple[KeyPath, str, str]]:
     reported, complete = set[str](), bool(checklist.metrics)
+    pace: dict[str, float] = {}
     targets = resolve(checklist.targets, os.environ)
     for name, table in checklist.metrics.items():
         try:
             for source in build_sources({name: targets.fill(table)}, base):
                 reported |= source.metrics.keys()
+                pace |= dict.fromkeys(source.metrics, source.interval)
         except MissingTarget:  # a setting of the day: the run shows the source as unknown, and names the setting
             reported |= promised(name, table)
         except ConfigError as error:
@@ -77,9 +82,14 @@ def _gates_and_sources(checklist: Checklist, base: Path) -> Iterator[tuple[KeyPa
             yield ("metrics", name), str(error), ""
     for index, gate in enumerate(checklist.gate):
         try:
-            rule_of(gate)
+            expects = rule_of(gate).interval
         except ValueError as error:
             yield ("gate", index), str(error), ""
+            continue
+        if (every := pace.get(gate.metric, 0.0)) > expects * _JITTER:
+            said = format_duration(every)
+            what = f"{gate.metric} is looked at every {said}: to a gate that expects more, samples would be missing"
+            yield ("gate", index, "interval"), what, f'interval = "{said}"'
         if complete and gate.metric not in reported:
             near = did_you_mean(gate.metric, sorted(reported))
             yield ("gate", index, "metric"), f"no source of [metrics] reports {gate.metric!r}", near

@@ -101,7 +101,7 @@ def test_a_gate_on_a_metric_that_nobody_reports_is_refused(
     for named, code in ((metric, 2), (near, 0)):
         file.write_text(
             f'schema = 1\ntitle = "x"\n{source}\n'
-            f'[[gate]]\nid = "g"\ntext = "G"\nmetric = "{named}"\nfor = "1m"\nwhen = "> 5"\n'
+            f'[[gate]]\nid = "g"\ntext = "G"\nmetric = "{named}"\ninterval = "15s"\nfor = "1m"\nwhen = "> 5"\n'
             '[[phase]]\nid = "a"\ntitle = "A"\n[[phase.step]]\ntitle = "S"\n[[phase.step.item]]\nid = "i"\ntext = "I"\n'
         )
         result = run("validate", str(file))
@@ -109,6 +109,19 @@ def test_a_gate_on_a_metric_that_nobody_reports_is_refused(
         if code:
             assert f"no source of [metrics] reports '{metric}'" in result.output
             assert near in result.output
+
+
+def test_a_gate_that_expects_more_samples_than_its_source_gives_is_refused(tmp_path: Path) -> None:
+    file = tmp_path / "checklist.toml"
+    for interval, code in (("1s", 2), ("10s", 0), ("1m", 0)):
+        file.write_text(
+            'schema = 1\ntitle = "x"\n[metrics.host]\ninterval = "10s"\n[[gate]]\nid = "g"\ntext = "G"\n'
+            f'metric = "host.cpu"\nfor = "5m"\nwhen = "> 80%"\ninterval = "{interval}"\n'
+            '[[phase]]\nid = "a"\ntitle = "A"\n[[phase.step]]\ntitle = "S"\n[[phase.step.item]]\nid = "i"\ntext = "I"\n'
+        )
+        result = run("validate", str(file))
+        assert result.exit_code == code, result.output
+        assert ('interval = "10s"' in result.output) is bool(code)
 
 
 def test_a_gate_or_a_source_that_cannot_be_is_refused_with_its_line(tmp_path: Path) -> None:
