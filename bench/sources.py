@@ -147,7 +147,7 @@ def asked(world: World, query: str) -> Any:
 
 
 def page() -> bytes:
-    """A Prometheus page as a Flask application with a pool exports it: some 300 samples."""
+    """A Prometheus page as a Flask application with a pool exports it: some 250 samples."""
     lines = ["sqlalchemy_pool_size 10", "sqlalchemy_pool_checked_out 3", "sqlalchemy_pool_checked_in 7"]
     lines += ["sqlalchemy_pool_overflow 0", "sqlalchemy_pool_max_overflow 5", "process_start_time_seconds 1.7e9"]
     for path in range(20):

@@ -75,9 +75,12 @@ class Looker:
     def __init__(self, what: str, connect: Callable[[], Any], timeout: float) -> None:
         self._aside, self._connect, self._timeout = Aside(what), connect, timeout
         self._connection: Any = None
+        self._stopped = False
 
     async def look(self, ask: Callable[[Any], T]) -> T:
         """What ASK says of the connection. Raises SourceError, which names the kind of the failure alone."""
+
+        self._stopped = False
 
         def work() -> T:
             try:
@@ -87,6 +90,9 @@ class Looker:
             except BaseException:
                 self._drop()
                 raise
+            finally:
+                if self._stopped:  # while it was still connecting: nobody else would let go of it
+                    self._drop()
 
         try:
             return await self._aside.run(work, self._timeout, self._cut)
@@ -94,7 +100,8 @@ class Looker:
             raise SourceError(kind_of(self._aside.what, error)) from None
 
     def stop(self) -> None:
-        """Let go of the connection, without waiting for anybody."""
+        """Let go of the connection, without waiting for anybody. A later look makes a new one."""
+        self._stopped = True
         if self._aside.busy:
             self._cut()
         else:

@@ -174,6 +174,5 @@ async def test_a_sampler_ends_while_servers_hang(server, database, tmp_path, met
             assert all(one.daemon and one.name in ("metrics-PostgreSQL", PROBE) for one in threads())
             if met:  # their sockets were shut down under them; a try to connect has none yet
                 servers.until(lambda: not [one for one in threads() if one.name != PROBE])
-    if met:
-        servers.until(lambda: servers.execute(database.url(), SESSIONS) == [(0,)])
+    servers.until(lambda: servers.execute(database.url(), SESSIONS) == [(0,)])
     servers.until(lambda: not threads())
