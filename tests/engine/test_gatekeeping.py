@@ -333,3 +333,34 @@ async def test_a_limit_that_is_a_multiple_of_a_baseline_waits_for_it_and_then_ho
         flight.pass_seconds(16, bad=5)
         await flight.trips()
         assert "40%" in flight.session.run.gates["errors"].why
+
+
+async def test_a_rollback_decided_without_sight_is_decided_once_and_survives_a_restart(flight) -> None:
+    async with flight.open():
+        await flight.settle_start()
+        flight.pass_seconds(15, bad=None)
+        await flight.becomes("blind")
+        rollback = answer("roll-back", "nobody can see anything any more")
+        await flight.session.act(lambda run, _: acts.decide_gate(run, ANNA, rollback))
+        flight.pass_seconds(5, bad=0)
+        await asyncio.sleep(0.05)
+        before = flight.keeper.keep()
+        assert flight.session.run.gates["errors"].decision == "roll-back"
+    for kept_before in (before, None):
+        async with flight.open(kept_before):
+            flight.pass_seconds(5, bad=0)
+            await asyncio.sleep(0.05)
+            assert flight.session.run.gates["errors"].decision == "roll-back"
+            assert flight.session.run.rollback_decided and not flight.gate.asks
+
+
+async def test_evidence_that_a_record_cannot_hold_does_not_keep_a_trip_out_of_it(flight) -> None:
+    async with flight.open():
+        await flight.settle_start()
+        huge = Measurement("http.error_rate", 0.5, 10, "ratio", utc_now(), {"n": 2**70}, bad=5.0)
+        for _ in range(17):
+            flight.now += 1
+            flight.keeper.feed([huge])
+        await flight.trips()
+        trip = next(event for event in flight.events if event.to == "tripped")
+        assert trip.data == {} and "err 50%" in trip.reason

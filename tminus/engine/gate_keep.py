@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import dataclasses
 import hashlib
+import math
 from collections.abc import Mapping
 from typing import Any
 
@@ -72,10 +73,11 @@ def resumed(rule: GateRule, record: GateRecord | None, before: Kept | None, wall
     if record is None or not record.armed:
         return GateState()
     state = _thawed(rule, before, wall, now) or gates.arm(GateState(), now)
-    waits = record.state == "tripped" and record.decision in ("", "roll-back")
-    if waits and state.phase is not Phase.TRIPPED:
+    # A decision to roll back latches a gate that had lost sight as well.
+    latched = record.decision == "roll-back" or (record.state == "tripped" and not record.decision)
+    if latched and state.phase is not Phase.TRIPPED:
         return dataclasses.replace(state, phase=Phase.TRIPPED, tripped_at=now)
-    if record.state == "tripped" and not waits and state.phase is Phase.TRIPPED:
+    if record.state == "tripped" and not latched and state.phase is Phase.TRIPPED:
         return gates.arm(GateState(), now)  # it was decided after this was kept
     return state
 
@@ -102,7 +104,9 @@ def evidence_of(gate: Gate, state: GateState, newest: Measurement | None, now: f
         data["value"] = value_text(newest.value, newest.unit)
         data["of"] = newest.volume
         data["seen"] = newest.at.isoformat(timespec="seconds")
-        detail = {key: value for key, value in newest.detail.items() if isinstance(value, int | float | str)}
+        detail = {
+            key: value for key, value in newest.detail.items() if isinstance(value, str) or math.isfinite(value)
+        }
         if newest.error:
             detail["error"] = newest.error
         if detail:

@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 import time
 from collections.abc import Iterable, Mapping
 from datetime import UTC, datetime
 from types import MappingProxyType
+
+import msgspec
 
 from metrics import gates
 from metrics.gate_model import GateState, Op, Phase
@@ -20,6 +23,7 @@ from tminus.engine import acts
 from tminus.engine.gate_keep import Kept, evidence_of, keep, resumed, rules_of
 from tminus.engine.session import NotRecorded, Session
 
+_log = logging.getLogger("tminus.engine")
 RETRY = 1.0
 SHOW_EVERY = 0.9  # seconds; a change of mind is shown at once
 _RUNNING = (Phase.BREACHING, Phase.RECOVERING, Phase.TRIPPED)
@@ -45,7 +49,9 @@ class Gatekeeper:
             for key, rule in self._rules.items()
         }
         # What the record says, not what was thawed: a trip that did not reach the disk is written now.
-        self._recorded: dict[str, str] = {key: session.run.gates.get(key, GateRecord()).state for key in self._states}
+        self._recorded = {
+            key: _said(session.run.gates.get(key, GateRecord()), self._states[key]) for key in self._rules
+        }
         self._newest: dict[str, Measurement] = {}
         self._shown = float("-inf")
         self._fed = {rule.metric for rule in self._rules.values()}
@@ -96,6 +102,11 @@ class Gatekeeper:
                     break
                 except NotRecorded:
                     await asyncio.sleep(RETRY)
+                except ValueError as error:  # evidence that a record cannot hold; the change of mind itself counts
+                    _log.error("the evidence of %s cannot be recorded: %s", event.item, error)
+                    if not event.data:
+                        break
+                    event = msgspec.structs.replace(event, data={})
 
     def arm_what_is_due(self) -> None:
         """Arm and disarm by the items that are settled. The record is asked, so a restart finds the same."""
@@ -216,6 +227,11 @@ def _is_due(checklist: Checklist, run: RunState, gate: Gate, now: datetime) -> b
         return record.armed and record.state == "tripped" and not record.decision
     # Once armed it stays so: an item that is opened again does not blind its gate.
     return record.armed or gate.arm_at is None or is_settled(gate.arm_at)
+
+
+def _said(record: GateRecord, state: GateState) -> str:
+    """What the record says of a gate. Once a rollback was decided its latch is no change of mind that asks again."""
+    return _word(state) if record.decision == "roll-back" else record.state
 
 
 def _word(state: GateState) -> str:
