@@ -135,8 +135,8 @@ def metric_line(metric: MetricView, scene: Scene, width: int) -> Line:
     name = max(min(_NAME, free - _SPARK), min(_LABEL, free - _LEAST))  # its name goes before its course
     room = free - name
     middle: Line = ()
-    if old and metric.error and room > 0:
-        middle = ((cut(plain(metric.error), room, scene.glyphs.ellipsis), "dim"),)
+    if old and _why(metric) and room > 0:
+        middle = ((cut(_why(metric), room, scene.glyphs.ellipsis), "dim"),)
     elif room >= _LEAST:
         (middle,) = sparkline(
             scene.view.series.get(metric.metric, ()),
@@ -155,9 +155,16 @@ _NAME, _LABEL = 26, 18  # cells of a name: at the most, and so that it can be to
 _SPARK, _LEAST = 12, 4  # cells of a sparkline: where there is room, and at the least
 
 
-def _source(metric: MetricView, scene: Scene) -> str:
-    if metric.error:
+def _why(metric: MetricView) -> str:
+    """Why there is no number; empty when there is one, or nobody says."""
+    if metric.value is not None:
         return plain(metric.error)
+    return plain(metric.error or metric.text).removeprefix("?")
+
+
+def _source(metric: MetricView, scene: Scene) -> str:
+    if _why(metric):
+        return _why(metric)
     age = age_of(metric.observed_at, scene.now)
     parts = [plain(metric.source) or "source unknown", f"{int(max(age, 0))}s" if age is not None else "never"]
     parts += [f"n={metric.samples:,}"] * bool(metric.samples)

@@ -180,3 +180,10 @@ def test_the_plain_text_names_the_command_for_a_gate_that_waits_for_a_person() -
     lines = status_lines(lively(*CLEAR, TRIP).view)
     assert "decide   t waits for a person: tminus decide t roll-back|continue|extend --reason TEXT" in lines
     assert not any(line.startswith("decide") for line in status_lines(lively(*CLEAR).view))
+
+
+def test_a_metric_without_a_number_says_why_in_every_form() -> None:
+    few = story.MetricView(metric="m", label="p95", value=None, text="n too small (3 of 20)", source="http")
+    scene = Scene(view=story.view(metrics={"m": few}, gates={}), now=story.NOW)
+    for height in (1, 40):
+        assert any("n too small" in line for line in text_lines(live_lines(scene, 60, height)))
