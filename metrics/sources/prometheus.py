@@ -23,7 +23,7 @@ from metrics.tables import Table
 METRICS: Mapping[str, Metric] = {}  # each query of the table is one: prometheus.NAME
 KEYS: Mapping[str, str] = {
     "url": "the server, without /api/v1; needed",
-    "token": "a bearer token, as ${env:NAME}; none",
+    "token": "a bearer token: a target, which is ${env:NAME}; none",
     "interval": 'between two looks; "15s"',
     "timeout": 'of one look at all queries; "8s"',
     "queries": "a table: NAME = a query with one number for an answer, which becomes prometheus.NAME; or NAME = a "
