@@ -15,6 +15,7 @@ from metrics.latency import Latency
 from metrics.samples import Measurement, divide
 
 _LEVELS = ((600.0, 1.0), (7_200.0, 15.0), (86_400.0, 120.0), (8 * 86_400.0, 1_200.0))  # (span, width), seconds
+_FEW = 20  # buckets
 _NEVER = -(2**62)
 
 
@@ -198,8 +199,10 @@ class Series:
         return next((w for w in self._windows if over <= w.over), self._windows[-1])
 
     def summary(self, now: float, over: float) -> Summary:
-        """The last OVER seconds, from the finest window that holds them."""
-        return self._window(over).summary(now, over)
+        """The last OVER seconds, from the finest window that holds them. The bucket that runs is not full yet: where
+        there are few it is a good part of them, so that one more is taken in, and no less than OVER is looked at."""
+        window = self._window(over)
+        return window.summary(now, over + (window.width if over < _FEW * window.width else 0.0))
 
     def values(self, now: float, over: float) -> tuple[float | None, ...]:
         """The course of the last OVER seconds, as `Window.values`."""

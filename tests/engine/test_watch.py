@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import subprocess
 from datetime import timedelta
 from pathlib import Path
 
@@ -87,6 +88,22 @@ async def test_checks_look_at_the_live_metrics_and_every_sample_is_kept(engine: 
     async with engine.client() as client:
         await until(client, lambda view: view.gates["memory"].state == "clear")
         assert client.view.items["within"].verdict == "pass"
+
+
+def test_what_lies_beside_a_record_stays_out_of_git_unless_the_project_says_otherwise(engine: Flying) -> None:
+    folder = engine.checklist.parent / "deployments"
+    subprocess.run(["git", "init", "-q"], cwd=engine.checklist.parent, check=True)
+    for name in ("r.toml", "r.toml.wal", "r.metrics.db", "r.metrics.db-wal"):
+        (folder / name).touch()
+    shown = subprocess.run(
+        ["git", "status", "--porcelain", "-uall", "deployments"],
+        cwd=engine.checklist.parent, capture_output=True, text=True, check=True,
+    ).stdout  # fmt: skip
+    assert "deployments/r.toml\n" in shown and ".wal" not in shown and ".db" not in shown
+    (folder / ".gitignore").write_text("# ours\n")
+    engine.kill()
+    engine.start()
+    assert (folder / ".gitignore").read_text() == "# ours\n"
 
 
 async def test_a_run_goes_on_without_a_history_and_says_so(checklist: Path, engine: Flying) -> None:

@@ -25,7 +25,7 @@ from tminus.definition import Loaded, Registry, load
 from tminus.engine.answers import Answers
 from tminus.engine.checking import Checking
 from tminus.engine.identity import login_name
-from tminus.engine.records import opening_events, record_path
+from tminus.engine.records import make_record_folder, opening_events, record_path
 from tminus.engine.server import Server
 from tminus.engine.session import Session
 from tminus.engine.watch import Watch
@@ -55,8 +55,7 @@ def main(checklist: Path, t0: str, anew: bool) -> None:
         loaded, registry = load(checklist)
         place = place_of(checklist)
         lock = _locked(place)
-        folder = loaded.path.parent / loaded.checklist.record_dir
-        folder.mkdir(parents=True, exist_ok=True)
+        make_record_folder(loaded)
         record = RecordFile(record_path(loaded, datetime.now(UTC), anew=anew))
     except ChecklistError as error:
         sys.exit(f"{error}")

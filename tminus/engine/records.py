@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import subprocess
+from contextlib import suppress
 from datetime import datetime
 from pathlib import Path
 from typing import Any
@@ -16,6 +17,19 @@ from state.record_file import RecordFile, read_record
 from state.run import RunState
 from tminus.engine.acts import event
 from tminus.version import __version__
+
+_BESIDE = "# What lies beside a record and is no part of it.\n*.wal\n*.metrics.db*\n"
+
+
+def make_record_folder(loaded: Loaded) -> None:
+    """Make the folder of the records if need be. A .gitignore keeps the log and the metrics beside them out of git;
+    one that is there already is left as it is. Raises OSError when the folder cannot be made."""
+    folder = loaded.path.parent / loaded.checklist.record_dir
+    folder.mkdir(parents=True, exist_ok=True)
+    ignore = folder / ".gitignore"
+    if not ignore.exists():
+        with suppress(OSError):  # a run does not depend on it
+            ignore.write_text(_BESIDE, encoding="utf-8")
 
 
 def record_path(loaded: Loaded, today: datetime, *, anew: bool = False) -> Path:
