@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import signal
 from collections.abc import Callable
 from dataclasses import replace
 from datetime import UTC, datetime
@@ -22,6 +21,7 @@ from tui.bridge import Bridge
 from tui.deeds import DEEDS
 from tui.dialogs import Ask, Choice, Pick, Question, Read
 from tui.glyphs import ASCII, UNICODE
+from tui.leaving import Leaving
 from tui.lines import plain
 from tui.link import Lost, Told, follow
 from tui.palette import Commands
@@ -71,6 +71,7 @@ class Cockpit(App[int]):
             Scene(now=now(), me=name, read_only=read_only, glyphs=ASCII if self.look.ascii else UNICODE), self.actions
         )
         self._asking = asyncio.Lock()
+        self._leaving = Leaving()
         self._rung: frozenset[str] = frozenset()
         self._offered: frozenset[str] = frozenset()
         for action in (one for one in self.actions if one.scope != "replay"):  # the bridge takes a replay's keys
@@ -88,12 +89,13 @@ class Cockpit(App[int]):
 
     async def on_mount(self) -> None:
         """Follow the engine, tick, and leave the terminal clean whoever ends us."""
-        loop = asyncio.get_running_loop()
-        for number in (signal.SIGTERM, signal.SIGHUP):
-            # Textual's own end on these signals leaves the alternate screen and a hidden cursor behind.
-            loop.add_signal_handler(number, self.exit, 0)
+        self._leaving.begin(asyncio.get_running_loop(), lambda: self.exit(0))
         self.run_worker(self._follow(), group="link", exit_on_error=False)
         self.set_interval(1.0, self._tick)
+
+    def on_unmount(self) -> None:
+        """The screen is closed in good order."""
+        self._leaving.end()
 
     async def _follow(self) -> None:
         kind = "watcher" if self.bridge.scene.read_only else "cockpit"

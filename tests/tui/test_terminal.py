@@ -137,6 +137,26 @@ async def test_however_it_ends_the_terminal_is_left_clean(engine: FakeEngine, en
         await terminal.close()
 
 
+@pytest.mark.parametrize("end", ["SIGTERM", "SIGHUP"])
+async def test_it_ends_though_the_terminal_went_in_the_midst_of_a_write(engine: FakeEngine, end: str) -> None:
+    terminal = Terminal(engine.socket, MODES["truecolor"])
+    try:
+        await until(lambda: "NO-GO" in terminal.text, 15)
+        asyncio.get_running_loop().remove_reader(
+            terminal.fd
+        )  # nobody reads any more: writes fill the line, then wait
+        for turn in range(400):
+            size = struct.pack("HHHH", 30 + turn % 15, 100 + turn % 40, 0, 0)
+            fcntl.ioctl(terminal.fd, termios.TIOCSWINSZ, size)
+            terminal.process.send_signal(signal.SIGWINCH)
+            await asyncio.sleep(0.005)
+        terminal.process.send_signal(signal.Signals[end])
+        await until(lambda: terminal.process.poll() is not None, 10)
+        assert terminal.process.returncode == 0
+    finally:
+        await terminal.close()
+
+
 async def test_a_second_costs_less_than_four_kilobytes(engine: FakeEngine) -> None:
     from datetime import UTC, datetime
 

@@ -1,0 +1,49 @@
+"""The end of a screen on SIGTERM and SIGHUP: in good order, or at all where the terminal went amid a write.
+
+Textual writes through a thread with a short queue. When the terminal goes while it writes, that thread dies, the
+queue fills, and the event loop waits on it for ever, so that no handler of the loop's own runs any more; the thread
+that reads the keys then spins. A handler of the process still runs, and ends it.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import signal
+import threading
+from collections.abc import Callable
+from contextlib import suppress
+from typing import Any
+
+GRACE = 2.0  # seconds in which a screen that still works has closed itself
+_SIGNALS = (signal.SIGTERM, signal.SIGHUP)
+
+
+class Leaving:
+    """From `begin` to `end` the two signals close the screen by LEAVE, called in the loop, or after GRACE the process."""
+
+    def __init__(self) -> None:
+        self._before: dict[signal.Signals, Any] = {}
+        self._last_resort: threading.Timer | None = None
+
+    def begin(self, loop: asyncio.AbstractEventLoop, leave: Callable[[], None]) -> None:
+        """Take the signals over. Belongs to the main thread, as all signal handlers do."""
+
+        def on_signal(*_: object) -> None:
+            if self._last_resort is None:
+                # The run goes on in its engine: nothing is lost with this process.
+                self._last_resort = threading.Timer(GRACE, os._exit, (0,))
+                self._last_resort.daemon = True
+                self._last_resort.start()
+            with suppress(RuntimeError):  # the loop has ended
+                loop.call_soon_threadsafe(leave)
+
+        self._before = {number: signal.signal(number, on_signal) for number in _SIGNALS}
+
+    def end(self) -> None:
+        """Give the signals back: the screen has closed."""
+        if self._last_resort is not None:
+            self._last_resort.cancel()
+        for number, handler in self._before.items():
+            signal.signal(number, handler)
+        self._before = {}
