@@ -9,8 +9,8 @@ from typing import ClassVar
 from textual.binding import Binding, BindingType
 
 from tminus.client.messages import MetricView
-from tui.clock import age_of
-from tui.gates import gate_section, troubled
+from tui.clock import age_of, ago
+from tui.gates import FORMS, gate_section, troubled
 from tui.glyphs import METRIC_SIGNS
 from tui.lines import Line, Span, cut, fit, joined, pad, plain, spread, width_of
 from tui.pane import Pane
@@ -42,17 +42,18 @@ class Metrics(Pane, can_focus=True):
 def live_lines(scene: Scene, width: int, height: int) -> list[Line]:
     """Metrics and gates in the roomiest form that HEIGHT allows. Where not even the briefest fits, gates that are not
     well stand first: what matters is then seen without scrolling."""
-    for rows, gap in ((2, True), (2, False), (1, False)):
-        lines = [*_metrics(scene, width, rows, gap=gap), *_gates(scene, width, brief=False)]
-        if len(lines) <= height:
-            return lines
-    metrics, gates = _metrics(scene, width, 0, gap=False), _gates(scene, width, brief=True)
-    first = len(metrics) + len(gates) > height and troubled(scene.view.gates.values())
-    return [*gates, *metrics] if first else [*metrics, *gates]
+    gates = tuple(scene.view.gates.values())
+    metrics: list[Line] = []
+    section: list[Line] = []
+    for rows, gap, form in _FORMS:
+        metrics, section = _metrics(scene, width, rows, gap=gap), gate_section(gates, scene, width, form)
+        if len(metrics) + len(section) <= height:
+            return [*metrics, *section]
+    return [*section, *metrics] if troubled(gates) else [*metrics, *section]
 
 
-def _gates(scene: Scene, width: int, *, brief: bool) -> list[Line]:
-    return gate_section(tuple(scene.view.gates.values()), scene, width, brief=brief)
+_FORMS = ((2, True, "full"), (2, False, "full"), (1, False, "full"), *((0, False, form) for form in FORMS))
+"""Rows of a sparkline (0: one line a metric), whether an empty line follows it, and the form of the gates."""
 
 
 def _metrics(scene: Scene, width: int, rows: int, *, gap: bool) -> list[Line]:
@@ -80,7 +81,7 @@ class Strip(Pane):
 
 def status_of(metric: MetricView, scene: Scene) -> str:
     """ok, warn, bad, unknown or stale. Never better than what the engine says, and stale by age as well."""
-    if metric.value is None or not math.isfinite(metric.value):
+    if not _is_number(metric.value):
         return "stale" if metric.status == "stale" else "unknown"
     age = age_of(metric.observed_at, scene.now)
     if age is None:
@@ -108,7 +109,7 @@ def metric_lines(metric: MetricView, scene: Scene, width: int, rows: int) -> lis
     sign = METRIC_SIGNS[status]
     old = status in ("stale", "unknown")
     word = pad(f"{scene.glyphs.mark(sign)} {sign.word}", 7)
-    value = value_text(metric)
+    value = cut(value_text(metric), width // 2, scene.glyphs.ellipsis)  # a long one must not push out the word
     tail: list[Span] = [(value, "dim" if old else sign.style if status != "ok" else "strong"), ("  ", "")]
     tail.append((word, sign.style))
     lines = [spread([(plain(metric.label), "dim" if old else "")], tail, width, scene.glyphs.ellipsis)]
@@ -126,17 +127,22 @@ def metric_lines(metric: MetricView, scene: Scene, width: int, rows: int) -> lis
 
 
 def metric_line(metric: MetricView, scene: Scene, width: int) -> Line:
-    """METRIC in one line: its name, a short sparkline (or why there is no number), the number and the word."""
+    """METRIC in one line: its name, a short sparkline (or why it is not to be relied on), the number and the word."""
     status = status_of(metric, scene)
     sign, old = METRIC_SIGNS[status], status in ("stale", "unknown")
-    tail: list[Span] = [(f" {value_text(metric):>7}", "dim" if old else sign.style if status != "ok" else "strong")]
+    why = _why(metric) or (_age(metric, scene) if status == "stale" else "")
+    value = cut(value_text(metric), width // 3, scene.glyphs.ellipsis)  # a long one must not push out name and word
+    tail: list[Span] = [(f" {value:>7}", "dim" if old else sign.style if status != "ok" else "strong")]
     tail.append((f" {scene.glyphs.mark(sign)} {sign.word:<5}", sign.style))
     free = width - 2 - width_of(tail)
     name = max(min(_NAME, free - _SPARK), min(_LABEL, free - _LEAST))  # its name goes before its course
     room = free - name
+    if old and why and not _is_number(metric.value):
+        room += width_of(tail[:1])  # where there is no number, the reason has its place
+        del tail[0]
     middle: Line = ()
-    if old and _why(metric) and room > 0:
-        middle = ((cut(_why(metric), room, scene.glyphs.ellipsis), "dim"),)
+    if old and why and room > 0:
+        middle = ((cut(why, room, scene.glyphs.ellipsis), "dim"),)
     elif room >= _LEAST:
         (middle,) = sparkline(
             scene.view.series.get(metric.metric, ()),
@@ -155,9 +161,13 @@ _NAME, _LABEL = 26, 18  # cells of a name: at the most, and so that it can be to
 _SPARK, _LEAST = 12, 4  # cells of a sparkline: where there is room, and at the least
 
 
+def _is_number(value: float | None) -> bool:
+    return value is not None and math.isfinite(value)
+
+
 def _why(metric: MetricView) -> str:
     """Why there is no number; empty when there is one, or nobody says."""
-    if metric.value is not None:
+    if _is_number(metric.value):
         return plain(metric.error)
     return plain(metric.error or metric.text).removeprefix("?")
 
@@ -165,12 +175,17 @@ def _why(metric: MetricView) -> str:
 def _source(metric: MetricView, scene: Scene) -> str:
     if _why(metric):
         return _why(metric)
-    age = age_of(metric.observed_at, scene.now)
-    parts = [plain(metric.source) or "source unknown", f"{int(max(age, 0))}s" if age is not None else "never"]
+    parts = [plain(metric.source) or "source unknown", _age(metric, scene)]
     parts += [f"n={metric.samples:,}"] * bool(metric.samples)
     if metric.threshold is not None:
         parts.append(f"limit {_number(metric.threshold, plain(metric.unit))}")
     return f" {scene.glyphs.dot} ".join(parts)
+
+
+def _age(metric: MetricView, scene: Scene) -> str:
+    """How old METRIC is, in few cells; one from the future says so."""
+    age = age_of(metric.observed_at, scene.now)
+    return ago(age) if age is None or age < -STALE_AFTER else f"{int(max(age, 0))}s"
 
 
 def _number(value: float, unit: str) -> str:

@@ -11,16 +11,18 @@ import pytest
 import story
 from hypothesis import given
 from hypothesis import strategies as st
+from msgspec import structs
 from rich.cells import cell_len
 
 from state.clean import clean
 from tminus.cli.show import status_lines
 from tminus.client.messages import GateView, ItemFace, ItemView, StandingView
+from tminus.definition import load
 from tui.clock import ago, projection, t_clock
 from tui.glyphs import ASCII, GATE_SIGNS, GO_SIGNS, METRIC_SIGNS, SIGNS, UNICODE, state_of
 from tui.keysdoc import keys_page
 from tui.lines import Line, fit, spread, width_of, wrap
-from tui.metrics import live_lines, metric_line, status_of
+from tui.metrics import live_lines, metric_line, metric_lines, status_of
 from tui.scene import Scene
 from tui.settings import BadSettings, Settings
 from tui.sparkline import sparkline
@@ -110,6 +112,7 @@ def lively(*gates: GateView) -> Scene:
     return Scene(view=view, now=story.NOW)
 
 
+SOME = lively()
 CLEAR = [GateView(id=f"c{n}", text=f"calm {n}", then="rollback", armed=True, state="clear") for n in range(3)]
 IDLE = [GateView(id=f"i{n}", text=f"idle {n}", then="rollback") for n in range(4)]
 TRIP = GateView(id="t", text="bad", then="rollback", armed=True, state="tripped", why="12% > 10%", asks=True)
@@ -119,15 +122,21 @@ def text_lines(lines: Sequence[Line]) -> list[str]:
     return ["".join(text for text, _ in line) for line in lines]
 
 
-def test_the_live_pane_takes_the_roomiest_form_that_fits() -> None:
-    scene = lively(*CLEAR, *IDLE)
-    sizes = [len(live_lines(scene, 44, height)) for height in (200, 40, 33, 20)]
-    assert sizes == sorted(sizes, reverse=True) and len(set(sizes)) == 4
-    for height in range(12, 60):
-        assert len(live_lines(scene, 44, height)) <= height
-    brief = text_lines(live_lines(scene, 44, 16))
-    assert len([line for line in brief if "calm" in line]) == 3
-    assert brief[-1].strip() == "- 4 not armed"
+def test_the_live_pane_takes_the_roomiest_form_that_fits_and_the_next_when_a_line_is_missing() -> None:
+    late = GateView(id="u", text="late", then="hold", armed=True, state="unknown", why="no data for 00:41")
+    calm = [structs.replace(gate, why="0 of 5") for gate in CLEAR]
+    scene = lively(*calm, late, *IDLE)
+    sizes = [len(live_lines(scene, 44, 200))]
+    while (shorter := len(live_lines(scene, 44, sizes[-1] - 1))) < sizes[-1]:
+        assert len(live_lines(scene, 44, sizes[-1])) == sizes[-1]
+        sizes.append(shorter)
+    # Seven metrics of 5, 4, 3 and 1 line. Gates: a heading, 3 x 2 + 2 + 4; then 3 + 2 + 4, 3 + 2 + 1, 1 + 2 + 1, 3.
+    assert sizes == [35 + 13, 28 + 13, 21 + 13, 7 + 13, 7 + 10, 7 + 7, 7 + 5, 7 + 4]
+    in_place = text_lines(live_lines(scene, 44, 17))
+    assert [line.split()[0] for line in in_place[-8:]] == ["calm", "calm", "late", "no", *["idle"] * 4]
+    folded = text_lines(live_lines(scene, 44, 14))
+    assert [line.split()[0] for line in folded[-6:]] == ["late", "no", *["calm"] * 3, "-"]
+    assert [line.strip() for line in text_lines(live_lines(scene, 44, 12))[-2:]] == ["● 3 clear", "- 4 not armed"]
 
 
 def test_a_gate_in_trouble_stands_first_where_not_everything_fits() -> None:
@@ -136,6 +145,88 @@ def test_a_gate_in_trouble_stands_first_where_not_everything_fits() -> None:
     first = text_lines(live_lines(bad, 44, 5))
     assert "GATES" in first[0] and "bad" in first[1] and "DECIDE" in first[1] and "TRIPPED" in first[1]
     assert "Pool" in text_lines(live_lines(bad, 44, 40))[0]  # people find things by their place
+
+
+@given(
+    st.lists(
+        st.tuples(
+            st.sampled_from([*GATE_SIGNS, "of tomorrow"]),
+            st.booleans(),
+            st.booleans(),
+            st.booleans(),
+            st.floats(0, 1),
+        ),
+        max_size=16,
+    ),
+    st.integers(1, 60),
+    st.integers(40, 90),
+)
+def test_no_gate_is_lost_and_those_in_trouble_are_never_only_counted(
+    told: list[tuple[str, bool, bool, bool, float]], height: int, width: int
+) -> None:
+    gates = [
+        GateView(id=f"g{n}", text=f"gate-{n}.", then="hold", why="because", state=state, armed=armed, flapping=flaps,
+                 asks=asks, progress=part)
+        for n, (state, armed, flaps, asks, part) in enumerate(told)
+    ]  # fmt: skip
+    lines = text_lines(live_lines(lively(*gates), width, height))
+    assert all(cell_len(line) <= width for line in lines)
+    heads = {gate.id: line for gate in gates for line in lines if gate.text in line}
+    counted = [int(line.split()[1]) for line in lines if line.endswith((" clear", " not armed"))]
+    assert len(heads) + sum(counted) == len(gates)
+    bad = [gate for gate in gates if gate.asks or gate.state == "tripped" or (gate.armed and gate.state != "clear")]
+    for gate in bad:
+        assert ("DECIDE" in heads[gate.id]) == gate.asks
+    if len(lines) > height and bad:
+        assert "GATES" in lines[0]
+        assert "DECIDE" in lines[1] or not any(gate.asks for gate in bad)
+
+
+@pytest.mark.parametrize(("width", "height"), [(40, 40), (46, 22), (78, 16)])
+def test_what_trips_or_breaches_in_the_shipped_checklist_is_seen_without_scrolling(width: int, height: int) -> None:
+    loaded, _ = load(Path(__file__).parents[2] / "checklist.toml")
+    names = list(loaded.checklist.gates)
+    states = {names[-1]: "tripped", names[5]: "breaching", names[7]: "breaching", names[8]: "unknown"}
+    gates = [
+        GateView(id=gate.id, text=gate.text, then=gate.then, armed=True, state=states.get(gate.id, "clear"),
+                 why="12% > 10%", progress=0.5 * (gate.id in states), asks=states.get(gate.id) == "tripped")
+        for gate in loaded.checklist.gates.values()
+    ]  # fmt: skip
+    view = lively(*gates).view
+    one = view.metrics["pool.app"]
+    many = {f"m{n}": structs.replace(one, metric=f"m{n}", label=f"metric {n}") for n in range(17)}
+    scene = Scene(view=structs.replace(view, metrics=many), now=story.NOW)
+    seen = text_lines(live_lines(scene, width, height))[:height]
+    assert [sum(word in line for line in seen) for word in ("TRIPPED", "DECIDE", "BREACH", "UNKNOWN")] == [1, 1, 2, 1]
+    assert next(line for line in seen if "50% " in line or "100% " in line).lstrip("█░ ").startswith("100%")
+    assert any("metric 0" in line for line in seen) and f"● {len(gates) - 4} clear" in [line.strip() for line in seen]
+
+
+@given(
+    st.text(max_size=40), st.text(max_size=40), st.none() | st.floats(), st.sampled_from([*METRIC_SIGNS, "new"]),
+    st.text(max_size=30), st.integers(30, 120), st.integers(-90, 90),
+)  # fmt: skip
+def test_a_metric_in_one_line_fits_whatever_it_is_told(
+    label: str, error: str, value: float | None, status: str, text: str, width: int, age: int
+) -> None:
+    metric = story.MetricView(metric="m", label=label, error=error, value=value, status=status, text=text,
+                              observed_at=story.before(age))  # fmt: skip
+    line = metric_line(metric, SOME, width)
+    assert width_of(line) <= width and line[-1][0].split()[-1] in {sign.word for sign in METRIC_SIGNS.values()}
+    assert (
+        width_of(line[:1]) >= 5
+        and text_lines(metric_lines(metric, SOME, width, 1))[0].split()[-1] == line[-1][0].split()[-1]
+    )
+    if value is None or not math.isfinite(value):
+        assert line[-1][0].split()[-1] in ("UNKN", "STALE")
+        assert all(style in ("", "dim") for _, style in line[:-1])
+
+
+def test_in_one_line_a_reason_stands_where_the_numbers_would_and_a_stale_one_tells_its_age() -> None:
+    lines = text_lines(live_lines(lively(), 60, 7))
+    assert any("n too small: 60 of 100" in line and "UNKN" in line for line in lines)
+    (old,) = (line for line in lines if "STALE" in line)
+    assert old.split()[:3] == ["Database", "size", "41s"] and "412 MiB" in old
 
 
 @pytest.mark.parametrize("width", [30, 40, 46, 60, 120])
