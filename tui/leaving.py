@@ -20,7 +20,7 @@ _SIGNALS = (signal.SIGTERM, signal.SIGHUP)
 
 
 class Leaving:
-    """From `begin` to `end` the two signals close the screen by LEAVE, called in the loop, or after GRACE the process."""
+    """From `begin` to `end` the two signals close the screen by LEAVE, in the loop, or after GRACE the process."""
 
     def __init__(self) -> None:
         self._before: dict[signal.Signals, Any] = {}
