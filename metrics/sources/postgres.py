@@ -103,11 +103,13 @@ class PostgresSource:
     async def sample(self) -> tuple[Measurement, ...]:
         """Every metric. A server that cannot be asked is an error of all but pg.connect_failures: of that one it is
         the value. A look that takes long is waited for over several samples, so that the tries are told meanwhile."""
-        looking = self._looking or asyncio.create_task(self._main.look(self._look))
+        # Kept before it is waited for: whoever cancels the wait has to find it, or nobody ends it.
+        looking = self._looking = self._looking or asyncio.create_task(self._main.look(self._look))
         await asyncio.wait([looking], timeout=min(self._timeout, _PATIENCE * self.interval))
-        self._looking = None if looking.done() else looking
+        if looking.done():
+            self._looking = None
         try:
-            if self._looking is not None:
+            if not looking.done():
                 raise SourceError("PostgreSQL: no answer yet")
             told = looking.result()
         except SourceError as error:

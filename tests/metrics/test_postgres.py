@@ -7,6 +7,7 @@ import contextlib
 import os
 import re
 import signal
+import socket
 import threading
 from collections.abc import AsyncIterator, Iterator
 from dataclasses import replace
@@ -348,3 +349,14 @@ async def test_a_look_that_is_asked_again_too_early_says_so(postgres_url: str) -
         with pytest.raises(SourceError, match="has not come back"):
             await source._main.look(lambda connection: None)
         await first
+
+
+async def test_a_look_whose_sample_was_cancelled_is_ended_by_the_stop() -> None:
+    mine = asyncio.current_task()
+    with socket.create_server(("127.0.0.1", 0)) as silent:  # takes connections, and answers nothing
+        async with looking(f"postgresql://127.0.0.1:{silent.getsockname()[1]}/x", probe=False) as source:
+            sample = asyncio.create_task(source.sample())
+            await asyncio.to_thread(silent.accept)
+            sample.cancel()
+            await asyncio.gather(sample, return_exceptions=True)
+        assert asyncio.all_tasks() - {mine} == set()
