@@ -15,18 +15,18 @@ from textual.screen import Screen
 from textual.theme import BUILTIN_THEMES, Theme
 
 from tminus.client import Client, EngineGone, Play, Refused
-from tui import theme, wording
+from tui import theme
 from tui.actions import BY_ID, remapped, why_not
 from tui.bridge import Bridge
 from tui.deeds import DEEDS
-from tui.dialogs import Ask, Choice, Pick, Question, Read
+from tui.dialogs import Ask, Choice, Pick, Question
 from tui.glyphs import ASCII, UNICODE
 from tui.leaving import Leaving
 from tui.lines import plain
 from tui.link import Lost, Told, follow
+from tui.moves import MOVES
 from tui.palette import Commands
 from tui.replay import screen_time
-from tui.rows import next_open
 from tui.scene import TABS, Scene
 from tui.settings import Settings
 
@@ -160,7 +160,7 @@ class Cockpit(App[int]):
     def press(self, name: str) -> None:
         """Do the action NAME, or say why not."""
         if why := self._why_not(name):
-            self._say(f"{BY_ID[name].label}: {why}", "warning")
+            self.say(f"{BY_ID[name].label}: {why}", "warning")
         elif name in DEEDS:
             self.run_worker(self._deed(name), group="deeds", exit_on_error=False)
         elif name in TABS:
@@ -168,12 +168,12 @@ class Cockpit(App[int]):
         elif BY_ID[name].scope == "replay":
             self.run_worker(self._play(name), group="replay", exit_on_error=False)
         else:
-            getattr(self, f"_do_{name}")()
+            MOVES[name](self)
 
     async def _deed(self, name: str) -> None:
         """Ask the person, then the engine. One question at a time: none may slip over another."""
         if self._asking.locked():
-            self._say("one thing at a time: a question is open, or the engine is still answering", "warning")
+            self.say("one thing at a time: a question is open, or the engine is still answering", "warning")
             return
         try:
             async with self._asking:
@@ -184,9 +184,9 @@ class Cockpit(App[int]):
                 raise EngineGone("the engine has gone: nothing was recorded")
             await self.client.ask(request)
         except (Refused, EngineGone) as error:
-            self._say(f"{BY_ID[name].label}: {error}", "error")
+            self.say(f"{BY_ID[name].label}: {error}", "error")
         except Exception as error:  # a deed must never take the cockpit down with it
-            self._say(f"{BY_ID[name].label} went wrong: {type(error).__name__}: {error}", "error")
+            self.say(f"{BY_ID[name].label} went wrong: {type(error).__name__}: {error}", "error")
 
     def on_bridge_played(self, message: Bridge.Played) -> None:
         """A key of the replay."""
@@ -198,7 +198,7 @@ class Cockpit(App[int]):
             if self.client is not None:
                 await self.client.ask(Play(do=move))
         except (Refused, EngineGone) as error:
-            self._say(f"{BY_ID[move].label}: {error}", "error")
+            self.say(f"{BY_ID[move].label}: {error}", "error")
 
     async def ask(self, question: Question) -> str | None:
         """Ask the person; None is no."""
@@ -208,55 +208,9 @@ class Cockpit(App[int]):
         """Let the person choose; empty is none."""
         return await self.push_screen_wait(Pick(choice, self.scene))
 
-    def _say(self, text: str, severity: Any = "information") -> None:
+    def say(self, text: str, severity: Any = "information") -> None:
+        """Tell the person something, for a while."""
         self.notify(plain(text), severity=severity, markup=False, timeout=8)
-
-    def _do_next(self) -> None:
-        if name := next_open(self.scene.view, self.scene.focus):
-            self.bridge.list.go_to(name)
-
-    def _do_blockers(self) -> None:
-        choice = Choice("What stands against GO", wording.blockers(self.scene))
-        self.push_screen(Pick(choice, self.scene), self._jump)
-
-    def _jump(self, key: str | None) -> None:
-        kind, _, name = (key or "").partition(":")
-        if kind in ("item", "phase"):
-            self.bridge.list.go_to(name)
-        elif kind == "gate":
-            self.bridge.turn_to("metrics")
-
-    def _do_contacts(self) -> None:
-        scene = self.scene
-        self.push_screen(Read("Contacts", lambda width: wording.contacts(scene, width), scene))
-
-    def _do_help(self) -> None:
-        scene = self.scene
-        self.push_screen(Read("Help", lambda width: wording.help_page(self.actions, scene, width), scene))
-
-    def _do_filter(self) -> None:
-        self.run_worker(self._filter(), group="deeds", exit_on_error=False)
-
-    async def _filter(self) -> None:
-        words = await self.ask(
-            Question(
-                "Filter",
-                lambda _: [(("words in the id, text or check; empty shows all", "dim"),)],
-                yes="Show",
-                field="words",
-            )
-        )
-        if words is not None:
-            self.bridge.list.search(words)
-
-    def _do_palette(self) -> None:
-        self.action_command_palette()
-
-    def _do_quit(self) -> None:
-        if self.bridge.scene.view.replay is not None:
-            self.exit(0)
-            return
-        self.exit(0, message="The screen is closed; the run goes on. Open it again with: tminus run")
 
 
 def house_themes() -> list[Theme]:

@@ -23,6 +23,7 @@ class ItemFace(msgspec.Struct, frozen=True, kw_only=True):
     ask: str = ""
     role: str = ""
     out_of_scope: str = ""
+    looks: tuple[str, ...] = ()  # what its check looks at: its parameters, a line each, without secrets
 
 
 class StepFace(msgspec.Struct, frozen=True):
@@ -56,6 +57,23 @@ class Said(msgspec.Struct, frozen=True):
     utc: str
 
 
+class Attempt(msgspec.Struct, frozen=True):
+    """One look that is over: when it ended (UTC), what it said, and the seconds that it took."""
+
+    utc: str
+    verdict: str
+    actual: str = ""
+    seconds: float = 0.0
+
+
+class PhaseTimes(msgspec.Struct, frozen=True, kw_only=True):
+    """When a phase really began (the first act in it, or the pause point before it) and was passed, in UTC; empty:
+    not yet."""
+
+    began: str = ""
+    passed: str = ""
+
+
 class ItemView(msgspec.Struct, frozen=True, kw_only=True):
     """Where an item stands. `verdict` is empty when nobody looked yet; `evidence_digest` is what to confirm."""
 
@@ -73,6 +91,7 @@ class ItemView(msgspec.Struct, frozen=True, kw_only=True):
     observed_at: str = ""
     seconds: float = 0.0
     attempts: int = 0
+    tries: tuple[Attempt, ...] = ()  # the last ten that are over, the oldest first
     started_at: str = ""
     said: tuple[Said, ...] = ()
     reason: str = ""
@@ -205,6 +224,7 @@ class View(msgspec.Struct, frozen=True, kw_only=True):
     series: dict[str, tuple[float | None, ...]] = {}
     holds: tuple[HoldView, ...] = ()
     gone: tuple[str, ...] = ()
+    times: dict[str, PhaseTimes] = {}  # phase id → when it was, really
     standing: StandingView = StandingView()
     progress: dict[str, ProgressView] = {}
     output: dict[str, tuple[str, ...]] = {}  # the last lines of each check's output
@@ -220,6 +240,7 @@ class Update(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, tag_
     metrics: dict[str, MetricView] = {}
     holds: tuple[HoldView, ...] | None = None
     gone: tuple[str, ...] | None = None
+    times: dict[str, PhaseTimes] = {}
     standing: StandingView | None = None
     progress: dict[str, ProgressView] = {}
     output: dict[str, tuple[str, ...]] = {}  # new lines; they are added to what is there

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import msgspec
 
-PROTOCOL = 1
+PROTOCOL = 2
 
 
 class _Request(msgspec.Struct, frozen=True, kw_only=True, tag_field="ask"):

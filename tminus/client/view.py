@@ -32,6 +32,7 @@ def merge(view: View, update: Update) -> View:
         series=series,
         holds=view.holds if update.holds is None else update.holds,
         gone=view.gone if update.gone is None else update.gone,
+        times={**view.times, **update.times},
         standing=update.standing or view.standing,
         progress={**view.progress, **update.progress},
         output=output,
