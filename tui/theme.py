@@ -2,7 +2,8 @@
 
 Chosen before the application starts: Textual decides at construction how colours are filtered, and a change of
 theme afterwards makes text invisible under NO_COLOR. The pair for good and bad is blue-green and vermilion
-(Okabe and Ito), which stay apart for colour-blind eyes; every state has a glyph and a word as well.
+(after Okabe and Ito), which stay apart for colour-blind eyes; every state has a glyph and a word as well. Each
+colour is chosen so that its nearest one of 256 still has its contrast: inside tmux those are often all there is.
 """
 
 from __future__ import annotations
@@ -31,26 +32,26 @@ STYLES: Mapping[str, str] = {
 """Every style word a line may use, as TCSS. Words are joined by spaces: `bad strong`."""
 
 DARK_VARIABLES = {
-    "dim": "#8796a5", "off": "#5a6875", "rule": "#475767",
-    "head": "#e9eef3", "on-block": "#0b0f14", "cursor-line": "#22303f",
+    "dim": "#94a1ae", "off": "#66737f", "rule": "#475767",
+    "head": "#e9eef3", "on-block": "#0b0f14", "cursor-line": "#2a3037",
     "border": "#4aa8e0", "border-blurred": "#3f4e5e", "input-selection-background": "#2f5d80",
     "block-cursor-foreground": "#0b0f14", "block-cursor-background": "#56b4e9", "block-cursor-text-style": "bold",
 }  # fmt: skip
 DARK = {
-    "primary": "#56b4e9", "secondary": "#7aa6c2", "warning": "#f0b429", "error": "#ff6b3d", "success": "#2fc296",
-    "accent": "#cc8fc0", "foreground": "#c9d3dc", "background": "#0f151c", "surface": "#151d26", "panel": "#1c2631",
+    "primary": "#56b4e9", "secondary": "#7aa6c2", "warning": "#f0b429", "error": "#ff8255", "success": "#2fd0a0",
+    "accent": "#c9a2ff", "foreground": "#c9d3dc", "background": "#0f151c", "surface": "#151d26", "panel": "#1c2631",
     "boost": "#1c2631",
 }  # fmt: skip
 LIGHT_VARIABLES = {
-    "dim": "#5b6772", "off": "#98a3ad", "rule": "#b9c2ca",
-    "head": "#10161c", "on-block": "#ffffff", "cursor-line": "#d5e6f3",
+    "dim": "#4f5a64", "off": "#87919a", "rule": "#b9c2ca",
+    "head": "#10161c", "on-block": "#ffffff", "cursor-line": "#e4e6e9",
     "border": "#0072b2", "border-blurred": "#b9c2ca", "input-selection-background": "#a8cfe8",
     "block-cursor-foreground": "#ffffff", "block-cursor-background": "#0072b2", "block-cursor-text-style": "bold",
 }  # fmt: skip
 LIGHT = {
-    "primary": "#00649c", "secondary": "#4b6b7f", "warning": "#8f6000", "error": "#b83c00", "success": "#00735a",
-    "accent": "#8a3f7c", "foreground": "#1d2730", "background": "#f7f9fa", "surface": "#eef2f5", "panel": "#e3e9ee",
-    "boost": "#e3e9ee",
+    "primary": "#005a8f", "secondary": "#4b6b7f", "warning": "#6f4e00", "error": "#a02800", "success": "#006650",
+    "accent": "#7a2a9c", "foreground": "#1d2730", "background": "#f7f9fa", "surface": "#eef2f5", "panel": "#ecedef",
+    "boost": "#ecedef",
 }  # fmt: skip
 ANSI_VARIABLES = {
     "dim": "ansi_default", "off": "ansi_default", "rule": "ansi_default",
