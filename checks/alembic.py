@@ -12,6 +12,7 @@ from pathlib import Path
 from checks.backups import transfer_errors
 from checks.contract import Completed, Context, Plan, check
 from checks.processes import shown_argv
+from checks.whereabouts import where
 from state.durations import format_duration
 from state.verdicts import Outcome
 from transfer.errors import CouldNotLook
@@ -69,7 +70,7 @@ def _last(done: Completed) -> str:
 def _plan_upgrade(ctx: Context, *, app: Path, database_url: str, python: str = "python") -> Plan:
     argv = [interpreter(ctx, python), "-m", "alembic", "upgrade", "head"]
     target = describe_url(database_url)
-    lines = (shown_argv(argv), f"in {app}", f"with DATABASE_URL = {target}")
+    lines = (shown_argv(argv), *where(ctx, app), f"with DATABASE_URL = {target}")
     return Plan(lines, "reversible", target)
 
 

@@ -6,9 +6,10 @@ import re
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-from checks.contract import Completed, Context, Plan, check
+from checks.contract import Completed, Context, Danger, Plan, check
 from checks.perfdata import parse_plugin_output
 from checks.processes import shown_argv
+from checks.whereabouts import where
 from state.durations import format_duration
 from state.verdicts import Outcome, Verdict
 
@@ -24,13 +25,16 @@ def _plan_run(
     expect_output: re.Pattern[str] | None = None,
     env: Mapping[str, str] | None = None,
     cwd: Path | None = None,
+    danger: Danger = "one-way",
+    target: str = "",
 ) -> Plan:
-    lines = [f"{'sh -c: ' if shell else ''}{shown_argv(argv)}", f"in {cwd or ctx.project}"]
+    folder = cwd or ctx.project
+    lines = [f"{'sh -c: ' if shell else ''}{shown_argv(argv)}", *where(ctx, folder)]
     if env:
         lines.append(f"with {', '.join(sorted(env))} in its environment")
     lines.append(f"must end with exit code {expect_exit}")
-    # An arbitrary program may do anything: nobody but its author knows a way back.
-    return Plan(tuple(lines), "one-way", str(cwd or ctx.project))
+    # The folder's name alone: somebody may have to type it.
+    return Plan(tuple(lines), danger, target or folder.resolve().name)
 
 
 @check("command.run", effect="change", timeout="10m", plan=_plan_run)
@@ -43,10 +47,15 @@ def run(
     expect_output: re.Pattern[str] | None = None,
     env: dict[str, str] | None = None,
     cwd: Path | None = None,
+    danger: Danger = "one-way",
+    target: str = "",
 ) -> Outcome:
     """Runs a program that may change something; its exit code and output must be as expected.
 
     ARGV is a list, or with SHELL one text for the shell. ENV is added to the environment (the way for a secret).
+    An arbitrary program may do anything, so it is taken as one-way unless its author says DANGER = "reversible" or
+    "safe". TARGET is the name of what it changes (a service, a host), which is typed before a one-way go; the
+    folder's name unless said.
     """
     return _ran(ctx, argv, shell=shell, expect_exit=expect_exit, expect_output=expect_output, env=env, cwd=cwd)
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import socket
+import subprocess
 import sys
 from pathlib import Path
 
@@ -64,6 +66,35 @@ async def test_a_secret_in_the_environment_is_not_in_the_plan_or_the_outcome(loo
     assert outcome.verdict is Verdict.PASS
     assert "canary" not in repr(plan) + repr(outcome) + repr(look.lines)
     assert any("URL in its environment" in line for line in plan.lines)
+
+
+async def test_a_plan_names_the_commit_the_machine_and_a_target_that_can_be_typed(look, tmp_path):
+    def git(*words: str) -> str:
+        person = ["-c", "user.name=anna", "-c", "user.email=anna@example.org"]
+        return subprocess.run(["git", *person, *words], cwd=shop, check=True, capture_output=True, text=True).stdout
+
+    shop = tmp_path / "shop"
+    shop.mkdir()
+    with_ = {"argv": ["true"], "cwd": str(shop)}
+    assert any("in no git repository" in line for line in (await look.plan("command.run", with_)).lines)
+    git("init", "-q")
+    (shop / "a").write_text("1")
+    git("add", "a")
+    git("commit", "-q", "-m", "Move to PostgreSQL")
+    before = await look.plan("command.run", with_)
+    assert any(f"at commit {git('log', '-1', '--format=%h').strip()} Move to" in line for line in before.lines)
+    assert any(f"on {socket.gethostname()} as " in line for line in before.lines)
+    assert (before.danger, before.target) == ("one-way", "shop")
+    (shop / "a").write_text("2")
+    changed = await look.plan("command.run", {**with_, "danger": "reversible", "target": "db-prod"})
+    assert any("not committed" in line for line in changed.lines)
+    assert (changed.danger, changed.target) == ("reversible", "db-prod")
+
+
+async def test_a_plan_says_that_git_cannot_be_asked(look, monkeypatch):
+    monkeypatch.setenv("PATH", "/nowhere")
+    plan = await look.plan("command.run", {"argv": ["true"]})
+    assert any("cannot say the commit" in line for line in plan.lines)
 
 
 @pytest.mark.parametrize(
