@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+import time
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
@@ -40,3 +41,10 @@ def cockpit(tmp_path: Path) -> Open:
                 yield app, pilot, engine
 
     return opened
+
+
+@pytest.fixture
+def one_time_zone(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Wall clocks on the screen read the same on every machine."""
+    monkeypatch.setenv("TZ", "UTC")
+    time.tzset()
