@@ -23,8 +23,21 @@ class Confirmation(msgspec.Struct, frozen=True, kw_only=True):
     evidence: str = ""
 
 
+class Look(msgspec.Struct, frozen=True):
+    """One look of a check that is over: when it ended (UTC), what it said, and the seconds that it took."""
+
+    utc: str
+    verdict: str
+    actual: str = ""
+    seconds: float = 0.0
+
+
+KEPT_LOOKS = 10  # of an item: the record's journal has them all
+
+
 class ItemState(msgspec.Struct, frozen=True, kw_only=True):
-    """Where one item stands. `status` is idle, running or interrupted; the verdict is in `outcome`."""
+    """Where one item stands. `status` is idle, running or interrupted; the verdict is in `outcome`. `touched_at` is
+    when its check was first started or a person first marked it."""
 
     status: str = "idle"
     outcome: Outcome | None = None
@@ -39,6 +52,8 @@ class ItemState(msgspec.Struct, frozen=True, kw_only=True):
     marked_at: str = ""
     waiver_until: str = ""
     waiver_evidence: str = ""
+    touched_at: str = ""
+    looks: tuple[Look, ...] = ()
 
 
 class Hold(msgspec.Struct, frozen=True, kw_only=True):
@@ -131,7 +146,8 @@ def apply(state: RunState, event: Event) -> RunState:
 
 
 def _with_item(state: RunState, event: Event, **changes: Any) -> RunState:
-    item = replace(state.item(event.item), **changes)
+    before = state.item(event.item)
+    item = replace(before, touched_at=before.touched_at or event.utc, **changes)
     return replace(state, items={**state.items, event.item: item})
 
 
@@ -141,11 +157,18 @@ def _created(state: RunState, event: Event) -> RunState:
 
 def _engine_started(state: RunState, event: Event) -> RunState:
     # Whatever was running when the engine died was cut off: nobody knows how it ended.
+    cut_off = Look(event.utc, "interrupted")
     items = {
-        key: replace(item, status="interrupted", outcome=None) if item.status == "running" else item
+        key: replace(item, status="interrupted", outcome=None, looks=_with_look(item, cut_off))
+        if item.status == "running"
+        else item
         for key, item in state.items.items()
     }
     return replace(state, items=items)
+
+
+def _with_look(item: ItemState, look: Look) -> tuple[Look, ...]:
+    return (*item.looks, look)[-KEPT_LOOKS:]
 
 
 def _check_started(state: RunState, event: Event) -> RunState:
@@ -162,12 +185,14 @@ def _check_finished(state: RunState, event: Event) -> RunState:
         changes = {"mark": Mark.OPEN, "confirmations": (), "reason": "", "waiver_until": "", "waiver_evidence": ""}
     elif before.mark is Mark.CONFIRMED and outcome.verdict is not Verdict.PASS:
         changes = {"mark": Mark.OPEN, "confirmations": ()}
+    seconds = float(event.data.get("seconds", 0.0))
     return _with_item(
         state,
         event,
         status="idle",
         outcome=outcome,
-        seconds=float(event.data.get("seconds", 0.0)),
+        seconds=seconds,
+        looks=_with_look(before, Look(event.utc, str(outcome.verdict), outcome.actual, seconds)),
         finished_at=event.utc,
         **changes,
     )

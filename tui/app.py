@@ -67,9 +67,10 @@ class Cockpit(App[int]):
         self.socket = socket
         self.now = now
         self.client: Client | None = None
-        self.bridge = Bridge(
-            Scene(now=now(), me=name, read_only=read_only, glyphs=ASCII if self.look.ascii else UNICODE), self.actions
-        )
+        keys = tuple((action.id, action.shown_key) for action in self.actions)
+        glyphs = ASCII if self.look.ascii else UNICODE
+        scene = Scene(now=now(), me=name, read_only=read_only, glyphs=glyphs, keys=keys)
+        self.bridge = Bridge(scene, self.actions)
         self._asking = asyncio.Lock()
         self._leaving = Leaving()
         self._rung: frozenset[str] = frozenset()

@@ -14,17 +14,19 @@ from textual.message import Message
 from textual.screen import Screen
 from textual.widgets import Static
 
+from tminus.client.messages import View
 from tui.actions import Action, why_not
 from tui.banner import Banner
 from tui.chrome import KeyBar, Tabs
 from tui.clock import moment
 from tui.detail import Detail
+from tui.guide import followed
 from tui.item_list import ItemList
 from tui.metrics import Metrics, Strip
 from tui.output import Output
 from tui.pane import Pane
 from tui.replay import has_place
-from tui.rows import next_open
+from tui.rows import next_open, phase_at
 from tui.scene import Scene
 from tui.verdict_bar import VerdictBar
 
@@ -56,6 +58,7 @@ class Bridge(Screen[None]):
         self._shown: tuple[object, ...] = ()
         self._shown_since = time.monotonic()
         self._observed: dict[str, str] = {}
+        self._lead: tuple[str, str] | tuple[()] = ()  # from which item the cursor is to be led, and to which
         self.set_class(scene.glyphs.ascii, "-ascii")
         self.add_class("-tab-items")
 
@@ -99,19 +102,39 @@ class Bridge(Screen[None]):
             return
         if "view" in changes:
             changes["cadence"] = self._cadence(changes["view"].metrics.values())
-        self.scene = replace(self.scene, **changes)
+        before, self.scene = self.scene, replace(self.scene, **changes)
         if not self.list.key and self.scene.view.phases:
             self.list.key = next_open(self.scene.view, "") or self.scene.view.phases[0].id
             self.list.show(self.scene)
             self.list.follow_cursor()
+        self._guide(before.view)
         self.look()
         with self.app.batch_update():
             for pane in self.query(Pane):
                 pane.show(self.scene)
+        self._say_below()
         if filtered := self.list.words:
             self.query_one("#left").border_title = f"checklist: {filtered!r} (filter again to change)"
         elif self.query_one("#left").border_title != "checklist":
             self.query_one("#left").border_title = "checklist"
+
+    def _say_below(self) -> None:
+        """Say that the detail goes on, where it does: what was never in sight was not read."""
+        below = self.query_one(Detail).more
+        if below != self.scene.below:
+            self.scene = replace(self.scene, below=below)
+            self.query_one(Tabs).show(self.scene)
+            self.query_one("#middle").border_subtitle = f"{below} lines more: tab, arrows" if below else ""
+
+    def _guide(self, before: View) -> None:
+        """Read-do leads on: an item that is settled under the cursor hands it to the next one. Not under an open
+        question, nor when the person went elsewhere meanwhile."""
+        if to := followed(before, self.scene.view, self.list.item):
+            self._lead = (self.list.item, to)
+        if self._lead and self.app.screen is self:
+            (since, to), self._lead = self._lead, ()
+            if since == self.list.item and not self.list.words:
+                self.list.go_to(to)
 
     def look(self) -> Scene:
         """The scene as it is now: where the cursor is, and for how long this evidence has been in sight."""
@@ -123,6 +146,7 @@ class Bridge(Screen[None]):
         self.scene = replace(
             self.scene,
             focus=focus,
+            phase_focus=phase_at(self.scene.view, self.list.key),
             detail_visible=visible,
             shown_for=time.monotonic() - self._shown_since if visible else 0.0,
         )

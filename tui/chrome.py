@@ -26,6 +26,8 @@ class Tabs(Pane):
         for tab in TABS:
             on = tab == scene.tab
             spans += [(f" {names[tab]} {tab} ", "block-info" if on else "dim"), (" ", "")]
+        if scene.tab == "detail" and scene.below:
+            spans.append((f"{scene.below} lines more below ", "warn"))
         undecided = len(scene.undecided)
         if undecided:
             spans.append((f"{undecided} to decide", "bad strong"))

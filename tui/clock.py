@@ -1,13 +1,10 @@
-"""The arithmetic of time on the screen: the T-clock, ages, drift and the projected finish. Pure."""
+"""Moments, ages and clocks as the screen shows them. Pure."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 
 from state.durations import format_duration
-from tminus.client.messages import ItemView, PhaseFace, View
 
 
 def moment(text: str) -> datetime | None:
@@ -74,62 +71,3 @@ def local_time(text: str) -> str:
     """The moment TEXT as the wall clock here shows it; `?` when it is no time."""
     at = moment(text)
     return at.astimezone().strftime("%H:%M:%S") if at else "?"
-
-
-@dataclass(frozen=True)
-class Projection:
-    """Where the run is heading.
-
-    `finish` is when the last phase would be settled if every open item took its planned time; None when no
-    open item has one. `drift` is how many seconds the next planned start would be late (below zero: to spare);
-    None when nothing with a planned start is ahead. `then` is that phase's title.
-    """
-
-    finish: datetime | None = None
-    drift: float | None = None
-    then: str = ""
-
-
-def projection(view: View, now: datetime) -> Projection:
-    """The projected finish and drift of VIEW at NOW, from planned offsets and expected durations.
-
-    A phase starts at its planned time or when the one before it ends, whichever is later. What is settled
-    takes no more time; what runs takes the rest of its plan.
-    """
-    zero = moment(view.run.t0)
-    ahead = _ahead(view)
-    if not ahead:
-        return Projection()
-    cursor, drift, then = now, None, ""
-    planned = False
-    for index, phase in enumerate(ahead):
-        start = zero + timedelta(seconds=phase.offset) if zero and phase.offset is not None else None
-        if index and start is not None:
-            if drift is None:
-                drift, then = (cursor - start).total_seconds(), phase.title
-            cursor = max(cursor, start)
-        left = remaining(phase, view.items, now)
-        planned = planned or left > 0
-        cursor += timedelta(seconds=left)
-    return Projection(cursor if planned else None, drift, then)
-
-
-def _ahead(view: View) -> Sequence[PhaseFace]:
-    """The phases not passed yet of the branch that the current phase belongs to."""
-    current = next((phase for phase in view.phases if phase.id == view.standing.phase), None)
-    branch = current.branch if current else "main"
-    return [phase for phase in view.phases if phase.branch == branch and phase.id not in view.gone]
-
-
-def remaining(phase: PhaseFace, items: Mapping[str, ItemView], now: datetime) -> float:
-    """Planned seconds that PHASE still needs: the sum over its unsettled items, less what the running ones had."""
-    total = 0.0
-    for face in phase.items:
-        item = items.get(face.id)
-        if item is not None and item.settled:
-            continue
-        spent = 0.0
-        if item is not None and item.status == "running":
-            spent = max(age_of(item.started_at, now) or 0.0, 0.0)
-        total += max(face.expect - spent, 0.0)
-    return total

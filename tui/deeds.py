@@ -31,6 +31,7 @@ from tminus.client.requests import (
 from tui import wording
 from tui.dialogs import Choice, Question
 from tui.lines import plain
+from tui.readback import readback_lines
 from tui.scene import Scene
 
 REASON = 10
@@ -171,7 +172,7 @@ async def cancel(desk: Desk) -> Request | None:
 async def go(desk: Desk) -> Request | None:
     """Read the phase back and pass its pause point."""
     scene = desk.scene
-    said = await desk.ask(Question("Phase complete?", lambda width: wording.phase(scene, width), yes="Go"))
+    said = await desk.ask(Question("Phase complete?", lambda width: readback_lines(scene, width), yes="Go"))
     return None if said is None else PassPhase(phase=scene.view.standing.phase)
 
 

@@ -87,6 +87,21 @@ def joined(parts: Iterable[Sequence[Span]], between: Span) -> Line:
     return tuple(out)
 
 
+def flowed(parts: Iterable[Sequence[Span]], width: int) -> list[Line]:
+    """PARTS beside each other, two cells between, on as many lines of WIDTH cells as they need.
+
+    >>> [text_of(line) for line in flowed([[("one", "")], [("two", "")], [("three", "")]], 9)]
+    ['one  two', 'three']
+    """
+    lines: list[list[Span]] = []
+    for part in parts:
+        if lines and width_of(lines[-1]) + 2 + width_of(part) <= width:
+            lines[-1] += [("  ", ""), *part]
+        elif part:
+            lines.append(list(part))
+    return [fit(line, width) for line in lines]
+
+
 def wrap(text: str, width: int) -> list[str]:
     """TEXT in lines of at most WIDTH cells, broken at spaces; longer words are cut.
 

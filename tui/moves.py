@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING
 
 from tui import wording
 from tui.dialogs import Choice, Pick, Question, Read
+from tui.guide import next_stop
 from tui.lines import Line
-from tui.rows import next_open
 
 if TYPE_CHECKING:
     from tui.app import Cockpit
@@ -20,8 +20,8 @@ Move = Callable[["Cockpit"], object]
 
 
 def go_next(app: Cockpit) -> None:
-    """To the next item that is not settled."""
-    if name := next_open(app.bridge.scene.view, app.bridge.scene.focus):
+    """To the next item that is not settled; in a read-do phase to the one whose turn it is."""
+    if name := next_stop(app.bridge.scene.view, app.bridge.scene.focus):
         app.bridge.list.go_to(name)
 
 

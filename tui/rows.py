@@ -79,3 +79,11 @@ def next_open(view: View, after: str) -> str:
 def phase_of(view: View, item: str) -> PhaseFace | None:
     """The phase that ITEM is in."""
     return next((phase for phase in view.phases if any(face.id == item for face in phase.items)), None)
+
+
+def phase_at(view: View, key: str) -> str:
+    """The phase that KEY, an item or a phase, is in or is; empty when there is none."""
+    if any(phase.id == key for phase in view.phases):
+        return key
+    phase = phase_of(view, key)
+    return phase.id if phase else ""

@@ -29,11 +29,14 @@ class Scene:
     lost_at: datetime | None = None
     lost_why: str = ""
     focus: str = ""  # the item under the cursor
+    phase_focus: str = ""  # the phase that the cursor is on or in
     detail_visible: bool = False
     shown_for: float = 0.0  # seconds that this evidence of this item has been on the screen
     tab: str = "items"
+    below: int = 0  # lines of the detail that are under its lower edge
     glyphs: Glyphs = UNICODE
     cadence: tuple[tuple[str, float], ...] = ()  # metric → seconds between its samples, as seen so far
+    keys: tuple[tuple[str, str], ...] = ()  # action → its key as a person reads it
 
     @cached_property
     def faces(self) -> dict[str, ItemFace]:
@@ -62,6 +65,10 @@ class Scene:
     def phase_named(self, name: str) -> PhaseFace | None:
         """The phase with the id NAME."""
         return next((phase for phase in self.view.phases if phase.id == name), None)
+
+    def key(self, action: str) -> str:
+        """The key of ACTION as a person reads it."""
+        return dict(self.keys).get(action, action)
 
     @property
     def drives(self) -> bool:

@@ -5,11 +5,12 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from state.durations import format_duration
-from tui.clock import clock, local_time, projection, t_clock
+from tui.clock import clock, local_time, t_clock
 from tui.glyphs import GO_SIGNS
 from tui.lines import Line, Span, fit, joined, plain, spread
 from tui.pane import Pane
 from tui.scene import Scene
+from tui.schedule import projection
 
 
 class VerdictBar(Pane):

@@ -9,7 +9,7 @@ from tminus.client.messages import GateView, HoldView, ItemFace
 from tminus.client.requests import Plan
 from tui.actions import Action, why_not
 from tui.clock import local_time
-from tui.detail import evidence_lines
+from tui.evidence import evidence_lines
 from tui.gates import gate_lines
 from tui.glyphs import GATE_SIGNS, GO_SIGNS, METRIC_SIGNS, SIGNS, Sign
 from tui.lines import Line, chopped, fit, pad, plain, wrapped
@@ -54,22 +54,6 @@ def plan(what: Plan, face: ItemFace, width: int) -> list[Line]:
     if face.expect:
         lines += [(), (("planned ", "dim"), (format_duration(face.expect), ""))]
     return lines
-
-
-def phase(scene: Scene, width: int) -> list[Line]:
-    """The completion call of the current phase: its count, and every override in it."""
-    current = scene.phase
-    if current is None:
-        return []
-    states = [(face, scene.state(face.id)) for face in current.items]
-    done = sum(item.settled for _, item in states)
-    lines = [*wrapped(current.title, width, "head"), ((f"{done} of {len(states)} items settled", "strong"),)]
-    overrides = [(face, item) for face, item in states if item.mark in ("skipped", "waived", "n/a")]
-    if overrides:
-        lines.append(((f"{len(overrides)} of them by override:", "override"),))
-    for face, item in overrides:
-        lines += wrapped(f"{item.mark}: {face.text} ({item.reason})", width, "override", indent=2)
-    return [*lines, (), *wrapped("Going on passes the pause point. The record says who did.", width, "dim")]
 
 
 def hold(width: int) -> list[Line]:

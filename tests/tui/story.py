@@ -9,12 +9,14 @@ from typing import Any
 
 from state.events import utc_text
 from tminus.client.messages import (
+    Attempt,
     BlockerView,
     GateView,
     ItemFace,
     ItemView,
     MetricView,
     PhaseFace,
+    PhaseTimes,
     Presence,
     RoleView,
     RunInfo,
@@ -57,7 +59,8 @@ PHASES = (
         steps=(
             StepFace("Final Pre-Checks", (
                 face("low-traffic", "Confirm low-traffic period", how="Look at the analytics of the last four weeks.",
-                     check="http.traffic", effect="read", marks="both", expect=60.0, role="driver"),
+                     check="http.traffic", effect="read", marks="both", expect=60.0, role="driver",
+                     looks=("base_url = https://skymodderai.com", "window = 15m")),
                 face("rollback-plan", "Have the rollback plan ready", marks="human", critical=True, expect=120.0),
                 face("backup-final", "Create the final backup", how="The app is read-only from here on.",
                      check="sqlite.backup", effect="change", marks="both", critical=True, expect=60.0),
@@ -116,13 +119,16 @@ def items(now: datetime = NOW) -> dict[str, ItemView]:
         ItemView(id="backup-sqlite", **DONE, observed_at=before(86400, now), attempts=1, seconds=2.4),
         ItemView(id="store-backup", settled=True, mark="confirmed", said=(anna, bo)),
         ItemView(id="low-traffic", verdict="pass", expected="under 20 requests a minute", observed_at=seen,
-                 actual="11 requests a minute", evidence={"requests": 1482, "window": "15m", "quiet": True},
+                 actual="11 requests a minute",
+                 evidence={"requests": 1482, "window": "15m", "quiet": True, "url": "https://skymodderai.com/metrics"},
                  evidence_digest="abc123", attempts=1, seconds=0.8, why_open="not confirmed yet"),
         ItemView(id="rollback-plan", why_open="not confirmed yet", evidence_digest="r1"),
         ItemView(id="backup-final", why_open="not checked yet"),
         ItemView(id="row-counts", verdict="fail", expected="41,023 rows in users, 120,044 in sessions",
                  actual="41,021 rows in users, 120,044 in sessions", observed_at=before(75, now), attempts=2, seconds=3.2,
                  evidence={"users.live": 41023, "users.backup": 41021, "sessions.live": 120044, "sessions.backup": 120044},
+                 tries=(Attempt(before(400, now), "error", "database is locked", 5.0),
+                        Attempt(before(75, now), "fail", "41,021 rows in users, 120,044 in sessions", 3.2)),
                  evidence_digest="f00d", hint="two users registered after the backup: make the app read-only, back up again",
                  why_open="fail: 41,021 rows in users"),
         ItemView(id="notify", why_open="not confirmed yet"),
@@ -208,7 +214,7 @@ STANDING = StandingView(
 )
 
 ROLES = (
-    RoleView(title="Driver", name="Anna", contact="+49 30 1234"),
+    RoleView(id="driver", title="Driver", name="Anna", contact="+49 30 1234"),
     RoleView(title="Database owner", name="Bo", contact="bo@example.com"),
     RoleView(title="Support lead"),
 )
@@ -231,6 +237,10 @@ def view(now: datetime = NOW, **changes: Any) -> View:
         "metrics": metrics(now),
         "series": series(),
         "gone": ("pre",),
+        "times": {
+            "pre": PhaseTimes(began=before(7000, now), passed=before(1000, now)),
+            "final": PhaseTimes(began=before(860, now)),
+        },
         "standing": STANDING,
         "progress": {"locust": ProgressView(done=41000, total=82000, unit="requests", what="ramping up")},
         "output": {"locust": tuple(f"[{n:03}] 200 GET /community/{n} {20 + n % 7} ms" for n in range(60))},

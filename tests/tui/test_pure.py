@@ -18,12 +18,13 @@ from state.clean import clean
 from tminus.cli.show import status_lines
 from tminus.client.messages import GateView, ItemFace, ItemView, StandingView
 from tminus.definition import load
-from tui.clock import ago, projection, t_clock
+from tui.clock import ago, t_clock
 from tui.glyphs import ASCII, GATE_SIGNS, GO_SIGNS, METRIC_SIGNS, SIGNS, UNICODE, state_of
 from tui.keysdoc import keys_page
 from tui.lines import Line, fit, spread, width_of, wrap
 from tui.metrics import live_lines, metric_line, metric_lines, status_of
 from tui.scene import Scene
+from tui.schedule import projection
 from tui.settings import BadSettings, Settings
 from tui.sparkline import sparkline
 from tui.theme import depth_of, look_for

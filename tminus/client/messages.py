@@ -166,8 +166,9 @@ class Presence(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class RoleView(msgspec.Struct, frozen=True, kw_only=True):
-    """A line of the contact list."""
+    """A line of the contact list; items name it by its ID."""
 
+    id: str = ""
     title: str
     name: str = ""
     contact: str = ""

@@ -25,6 +25,7 @@ from tminus.definition import Loaded, Registry, load
 from tminus.engine.answers import Answers
 from tminus.engine.checking import Checking
 from tminus.engine.identity import login_name
+from tminus.engine.looks import looks_of
 from tminus.engine.records import make_record_folder, opening_events, record_path
 from tminus.engine.server import Server
 from tminus.engine.session import Session
@@ -92,7 +93,7 @@ async def _fly(loaded: Loaded, registry: Registry, record: RecordFile, place: Pl
 
     actor = Actor(name="tminus", uid=os.getuid(), origin=f"engine of {login_name(os.getuid())}")
     opening = opening_events(loaded, record, actor, t0)
-    session = Session(loaded.checklist, record, redact, registry.effect_of)
+    session = Session(loaded.checklist, record, redact, registry.effect_of, looks_of(targets, redact))
     artefacts = record.path.with_suffix(".files").resolve()
     history = History(history_path(record.path))
     watch = Watch(session, actor, targets, project, history)

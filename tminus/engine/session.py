@@ -28,7 +28,7 @@ from tminus.client.messages import (
     View,
 )
 from tminus.client.view import merge
-from tminus.engine.views import EffectOf, changes, is_complete, phase_faces, role_views, run_sections
+from tminus.engine.views import EffectOf, LooksOf, changes, is_complete, phase_faces, role_views, run_sections
 
 Listener = Callable[[Update], None]
 
@@ -46,7 +46,14 @@ class Session:
     metrics or the screens. Listeners are told of an event only after it is on disk.
     """
 
-    def __init__(self, checklist: Checklist, record: RecordFile, redact: Redactor, effect_of: EffectOf) -> None:
+    def __init__(
+        self,
+        checklist: Checklist,
+        record: RecordFile,
+        redact: Redactor,
+        effect_of: EffectOf,
+        looks_of: LooksOf = lambda _: (),
+    ) -> None:
         self.checklist = checklist
         self.redact = redact
         self.lights: dict[str, GateLight] = {}
@@ -58,7 +65,7 @@ class Session:
         self._dirty = asyncio.Event()
         self._people: tuple[Presence, ...] = ()
         self._troubles: dict[str, str] = {}
-        self.view = View(phases=phase_faces(checklist, effect_of), roles=role_views(checklist))
+        self.view = View(phases=phase_faces(checklist, effect_of, looks_of), roles=role_views(checklist))
         self.refresh()
 
     @property

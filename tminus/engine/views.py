@@ -13,11 +13,13 @@ from state.run import ItemState, RunState
 from state.settled import GateLight, Standing, shown_verdict, standing, why_open
 from state.verdicts import Mark, Outcome, Verdict
 from tminus.client.messages import (
+    Attempt,
     BlockerView,
     HoldView,
     ItemFace,
     ItemView,
     PhaseFace,
+    PhaseTimes,
     RoleView,
     Said,
     StandingView,
@@ -28,9 +30,14 @@ from tminus.client.messages import (
 from tminus.engine.acts import why_blocked
 
 EffectOf = Callable[[str], str]
+LooksOf = Callable[[Item], tuple[str, ...]]
 
 
-def phase_faces(checklist: Checklist, effect_of: EffectOf) -> tuple[PhaseFace, ...]:
+def _no_looks(_: Item) -> tuple[str, ...]:
+    return ()
+
+
+def phase_faces(checklist: Checklist, effect_of: EffectOf, looks_of: LooksOf = _no_looks) -> tuple[PhaseFace, ...]:
     """The phases, steps and items, as they stay while the engine runs."""
     return tuple(
         PhaseFace(
@@ -41,14 +48,15 @@ def phase_faces(checklist: Checklist, effect_of: EffectOf) -> tuple[PhaseFace, .
             at=phase.at or "",
             offset=offset_seconds(phase.at) if phase.at else None,
             steps=tuple(
-                StepFace(step.title, tuple(_item_face(item, effect_of) for item in step.item)) for step in phase.step
+                StepFace(step.title, tuple(_item_face(item, effect_of, looks_of) for item in step.item))
+                for step in phase.step
             ),
         )
         for phase in checklist.phase
     )
 
 
-def _item_face(item: Item, effect_of: EffectOf) -> ItemFace:
+def _item_face(item: Item, effect_of: EffectOf, looks_of: LooksOf) -> ItemFace:
     both = item.needs_check and item.needs_human
     return ItemFace(
         id=item.id,
@@ -64,12 +72,15 @@ def _item_face(item: Item, effect_of: EffectOf) -> ItemFace:
         ask=item.ask,
         role=item.role,
         out_of_scope=item.out_of_scope,
+        looks=looks_of(item) if item.check else (),
     )
 
 
 def role_views(checklist: Checklist) -> tuple[RoleView, ...]:
     """The contact list."""
-    return tuple(RoleView(title=role.title, name=role.name, contact=role.contact) for role in checklist.role)
+    return tuple(
+        RoleView(id=role.id, title=role.title, name=role.name, contact=role.contact) for role in checklist.role
+    )
 
 
 def item_view(checklist: Checklist, run: RunState, item: Item, now: datetime) -> ItemView:
@@ -93,12 +104,28 @@ def item_view(checklist: Checklist, run: RunState, item: Item, now: datetime) ->
         observed_at=outcome.observed_at.isoformat() if outcome else "",
         seconds=state.seconds,
         attempts=state.attempts,
+        tries=tuple(Attempt(one.utc, one.verdict, one.actual, one.seconds) for one in state.looks),
         started_at=state.started_at,
         said=tuple(Said(said.actor, said.utc) for said in state.confirmations),
         reason=state.reason,
         value=state.value,
         blocked=why_blocked(checklist, run, item, now),
     )
+
+
+def phase_times(checklist: Checklist, run: RunState) -> dict[str, PhaseTimes]:
+    """When each phase really began, and was passed. It began with the first act in it, or with the pause point
+    before it, whichever was earlier; the first one of the way forward with the run at the latest."""
+    times: dict[str, PhaseTimes] = {}
+    before = {"main": str(run.meta.get("started", ""))}
+    for phase in checklist.phase:
+        touched = [run.items[item.id].touched_at for item in phase.items if item.id in run.items]
+        known = [utc for utc in (*touched, before.get(phase.branch, "")) if utc]
+        passed = run.gone.get(phase.id, "")
+        if known or passed:
+            times[phase.id] = PhaseTimes(began=min(known, default=""), passed=passed)
+        before[phase.branch] = passed
+    return times
 
 
 def standing_view(found: Standing) -> StandingView:
@@ -113,6 +140,7 @@ def run_sections(checklist: Checklist, run: RunState, lights: Mapping[str, GateL
         items={item.id: item_view(checklist, run, item, now) for item in checklist.items.values()},
         holds=tuple(HoldView(id=h.id, actor=h.actor, utc=h.utc, reason=h.reason) for h in run.open_holds),
         gone=tuple(run.gone),
+        times=phase_times(checklist, run),
         standing=standing_view(standing(checklist, run, lights, now)),
     )
 
@@ -126,6 +154,7 @@ def changes(before: View, after: Update) -> Update:
         gates={key: gate for key, gate in after.gates.items() if before.gates.get(key) != gate},
         holds=after.holds if after.holds != before.holds else None,
         gone=after.gone if after.gone != before.gone else None,
+        times={key: times for key, times in after.times.items() if before.times.get(key) != times},
         standing=after.standing if after.standing != before.standing else None,
     )
 

@@ -133,6 +133,7 @@ def view_at(tape: Tape, position: int, moment: datetime, recording: Recording | 
         series=series,
         holds=sections.holds or (),
         gone=sections.gone or (),
+        times=sections.times,
         standing=sections.standing,
     )
 

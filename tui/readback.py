@@ -1,0 +1,94 @@
+"""The read-back at a pause point: what was left out, what is not known, what was late, what matters most. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+
+from state.durations import format_duration
+from tminus.client.messages import ItemFace, ItemView, PhaseFace
+from tui.evidence import stacked
+from tui.lines import Line, plain, wrapped
+from tui.phase_detail import time_lines
+from tui.scene import Scene
+
+State = tuple[ItemFace, ItemView]
+
+
+def readback_lines(scene: Scene, width: int) -> list[Line]:
+    """The completion call of the current phase of SCENE: its count, and by name all that is not simply done."""
+    phase = scene.phase
+    if phase is None:
+        return []
+    states = [(face, scene.state(face.id)) for face in phase.items]
+    done = sum(item.settled for _, item in states)
+    head = [*wrapped(phase.title, width, "head"), ((f"{done} of {len(states)} items settled", "strong"),)]
+    blocks = [
+        _named(title, style, [(face, item) for face, item in states if picks(face, item)], tells, width)
+        for title, style, picks, tells in _SECTIONS
+    ]
+    ending = wrapped(_ending(phase, any(blocks)), width, "dim")
+    return stacked([head, time_lines(phase, scene, width), *blocks, ending])
+
+
+def _ending(phase: PhaseFace, named: bool) -> str:
+    word = "With all of this named, going" if named else "Going"
+    what = "ends the rollback" if phase.branch == "rollback" else "passes the pause point"
+    return f"{word} on {what}. The record says who did."
+
+
+def _named(
+    title: str, style: str, states: Sequence[State], tells: Callable[[ItemFace, ItemView], str], width: int
+) -> list[Line]:
+    if not states:
+        return []
+    lines: list[Line] = [((f"{len(states)} {title}", style),)]
+    for face, item in states:
+        told = tells(face, item)
+        lines += wrapped(f"{face.text}{': ' if told else ''}{told}", width - 1, indent=1)
+    return lines
+
+
+def late(face: ItemFace, item: ItemView) -> bool:
+    """Whether the item took longer than it was planned to."""
+    return 0 < face.expect < item.seconds
+
+
+def _why(_: ItemFace, item: ItemView) -> str:
+    who = " and ".join(dict.fromkeys(plain(said.actor) for said in item.said))
+    return f"{item.reason} ({who})" if who else item.reason
+
+
+def _open(_: ItemFace, item: ItemView) -> str:
+    return item.why_open or item.blocked
+
+
+def _verdict(_: ItemFace, item: ItemView) -> str:
+    return f"{item.verdict}: {item.actual}" if item.actual else item.verdict
+
+
+def _late(face: ItemFace, item: ItemView) -> str:
+    return f"took {format_duration(item.seconds)}, planned {format_duration(face.expect)}"
+
+
+def _killer(_: ItemFace, item: ItemView) -> str:
+    who = " and ".join(dict.fromkeys(plain(said.actor) for said in item.said)) or "its check"
+    seen = item.value or item.actual
+    return f"{seen} ({who})" if seen else who
+
+
+_SECTIONS: tuple[tuple[str, str, Callable[[ItemFace, ItemView], bool], Callable[[ItemFace, ItemView], str]], ...] = (
+    ("still open", "bad strong", lambda _, item: not item.settled, _open),
+    ("by override: waived", "override", lambda _, item: item.mark == "waived", _why),
+    ("by override: skipped", "override", lambda _, item: item.mark == "skipped", _why),
+    ("by override: not applicable", "override", lambda _, item: item.mark == "n/a", _why),
+    (
+        "unknown, stale or failed, though settled",
+        "warn strong",
+        lambda _, item: item.settled and item.verdict not in ("", "pass", "warn"),
+        _verdict,
+    ),
+    ("confirmed with a warning", "warn", lambda _, item: item.settled and item.verdict == "warn", _verdict),
+    ("late", "warn", late, _late),
+    ("critical, as seen", "head", lambda face, item: face.critical and item.settled, _killer),
+)
+"""What is read back, the gravest first: title, style, which items, and what is said of each."""
