@@ -9,12 +9,14 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, ClassVar
 
+import msgspec
 from textual.app import App
 from textual.command import Provider
 from textual.screen import Screen
 from textual.theme import BUILTIN_THEMES, Theme
 
-from tminus.client import Client, EngineGone, Play, Refused
+from tminus.client import Client, EngineGone, Play, ReadCourse, Refused
+from tminus.client.messages import Course
 from tui import theme
 from tui.actions import BY_ID, remapped, why_not
 from tui.bridge import Bridge
@@ -26,6 +28,7 @@ from tui.lines import plain
 from tui.link import Lost, Told, follow
 from tui.moves import MOVES
 from tui.palette import Commands
+from tui.plot_screen import PlotScreen
 from tui.replay import screen_time
 from tui.scene import TABS, Scene
 from tui.settings import Settings
@@ -108,17 +111,22 @@ class Cockpit(App[int]):
         welcome = message.client.welcome
         who = {"me": welcome.name, "uid": welcome.uid} if welcome else {}
         now = screen_time(message.view, self.now())
-        self.bridge.update(view=message.view, now=now, connected=True, lost_at=None, lost_why="", **who)
+        self._show(view=message.view, now=now, connected=True, lost_at=None, lost_why="", **who)
         self._attend_gates()
 
     def on_lost(self, message: Lost) -> None:
         """The engine has gone: say so, and since when."""
         self.client = None
         since = self.bridge.scene.lost_at or self.now()
-        self.bridge.update(connected=False, lost_at=since, lost_why=message.why, now=self.now())
+        self._show(connected=False, lost_at=since, lost_why=message.why, now=self.now())
+
+    def _show(self, **changes: Any) -> None:
+        self.bridge.update(**changes)
+        if isinstance(self.screen, PlotScreen):
+            self.screen.show(self.bridge.scene)
 
     def _tick(self) -> None:
-        self.bridge.update(now=screen_time(self.bridge.scene.view, self.now()))
+        self._show(now=screen_time(self.bridge.scene.view, self.now()))
         self._attend_gates()
 
     def _attend_gates(self) -> None:
@@ -163,6 +171,8 @@ class Cockpit(App[int]):
         if why := self._why_not(name):
             self.say(f"{BY_ID[name].label}: {why}", "warning")
         elif name in DEEDS:
+            if name == "decide":  # it is asked now, whoever began it: once is enough
+                self._offered |= {gate.id for gate in self.bridge.scene.undecided}
             self.run_worker(self._deed(name), group="deeds", exit_on_error=False)
         elif name in TABS:
             self.bridge.turn_to(name)
@@ -200,6 +210,16 @@ class Cockpit(App[int]):
                 await self.client.ask(Play(do=move))
         except (Refused, EngineGone) as error:
             self.say(f"{BY_ID[move].label}: {error}", "error")
+
+    async def course(self, metric: str, back: float, points: int) -> Course | str:
+        """How METRIC went over the last BACK seconds, in POINTS pieces; or why nobody can say."""
+        if self.client is None:
+            return "the engine has gone"
+        try:
+            reply = await self.client.ask(ReadCourse(metric=metric, back=back, points=points))
+            return msgspec.convert(reply.data, Course)
+        except (Refused, EngineGone, msgspec.ValidationError) as error:
+            return str(error)
 
     async def ask(self, question: Question) -> str | None:
         """Ask the person; None is no."""

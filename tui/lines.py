@@ -87,6 +87,21 @@ def joined(parts: Iterable[Sequence[Span]], between: Span) -> Line:
     return tuple(out)
 
 
+def merged(cells: Iterable[Span]) -> Line:
+    """CELLS with neighbours of one style in one span: each span costs the wire a colour.
+
+    >>> merged([("a", "x"), ("b", "x"), ("c", "")])
+    (('ab', 'x'), ('c', ''))
+    """
+    out: list[Span] = []
+    for text, style in cells:
+        if out and out[-1][1] == style:
+            out[-1] = (out[-1][0] + text, style)
+        else:
+            out.append((text, style))
+    return tuple(out)
+
+
 def flowed(parts: Iterable[Sequence[Span]], width: int) -> list[Line]:
     """PARTS beside each other, two cells between, on as many lines of WIDTH cells as they need.
 

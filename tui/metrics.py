@@ -105,14 +105,8 @@ def value_text(metric: MetricView) -> str:
 
 def metric_lines(metric: MetricView, scene: Scene, width: int, rows: int) -> list[Line]:
     """METRIC in its lines: name and number, sparkline of ROWS rows, where it comes from."""
-    status = status_of(metric, scene)
-    sign = METRIC_SIGNS[status]
-    old = status in ("stale", "unknown")
-    word = pad(f"{scene.glyphs.mark(sign)} {sign.word}", 7)
-    value = cut(value_text(metric), width // 2, scene.glyphs.ellipsis)  # a long one must not push out the word
-    tail: list[Span] = [(value, "dim" if old else sign.style if status != "ok" else "strong"), ("  ", "")]
-    tail.append((word, sign.style))
-    lines = [spread([(plain(metric.label), "dim" if old else "")], tail, width, scene.glyphs.ellipsis)]
+    old = status_of(metric, scene) in ("stale", "unknown")
+    lines = [metric_head(metric, scene, width)]
     lines += sparkline(
         scene.view.series.get(metric.metric, ()),
         width,
@@ -122,8 +116,20 @@ def metric_lines(metric: MetricView, scene: Scene, width: int, rows: int) -> lis
         style="dim" if old else "info",
         rows=rows,
     )
-    lines.append(((cut(_source(metric, scene), width, scene.glyphs.ellipsis), "bad" if metric.error else "dim"),))
+    lines.append(((cut(source_text(metric, scene), width, scene.glyphs.ellipsis), "bad" if metric.error else "dim"),))
     return lines
+
+
+def metric_head(metric: MetricView, scene: Scene, width: int) -> Line:
+    """METRIC's name, its number and the word for it."""
+    status = status_of(metric, scene)
+    sign = METRIC_SIGNS[status]
+    old = status in ("stale", "unknown")
+    word = pad(f"{scene.glyphs.mark(sign)} {sign.word}", 7)
+    value = cut(value_text(metric), width // 2, scene.glyphs.ellipsis)  # a long one must not push out the word
+    tail: list[Span] = [(value, "dim" if old else sign.style if status != "ok" else "strong"), ("  ", "")]
+    tail.append((word, sign.style))
+    return spread([(plain(metric.label), "dim" if old else "")], tail, width, scene.glyphs.ellipsis)
 
 
 def metric_line(metric: MetricView, scene: Scene, width: int) -> Line:
@@ -172,7 +178,8 @@ def _why(metric: MetricView) -> str:
     return plain(metric.error or metric.text).removeprefix("?")
 
 
-def _source(metric: MetricView, scene: Scene) -> str:
+def source_text(metric: MetricView, scene: Scene) -> str:
+    """Where METRIC is from, how old it is, from how many samples; or why there is no number."""
     if _why(metric):
         return _why(metric)
     parts = [plain(metric.source) or "source unknown", _age(metric, scene)]
@@ -201,7 +208,7 @@ def _number(value: float, unit: str) -> str:
 
 def strip_line(scene: Scene, width: int) -> Line:
     """Every metric as glyph, label and number, the worst first when there is no room for all."""
-    worst_first = sorted(scene.view.metrics.values(), key=lambda metric: _ORDER.index(status_of(metric, scene)))
+    worst_first = sorted(scene.view.metrics.values(), key=lambda metric: ORDER.index(status_of(metric, scene)))
     parts: list[Sequence[Span]] = []
     used = 0
     for metric in worst_first:
@@ -222,4 +229,4 @@ def strip_line(scene: Scene, width: int) -> Line:
     return fit(joined(parts, (f" {scene.glyphs.bar} ", "rule")), width, scene.glyphs.ellipsis)
 
 
-_ORDER = ("bad", "unknown", "stale", "warn", "ok")
+ORDER = ("bad", "unknown", "stale", "warn", "ok")

@@ -12,6 +12,7 @@ from tui import wording
 from tui.dialogs import Choice, Pick, Question, Read
 from tui.guide import next_stop
 from tui.lines import Line
+from tui.plot_screen import PlotScreen, first_metric
 
 if TYPE_CHECKING:
     from tui.app import Cockpit
@@ -71,6 +72,15 @@ def palette(app: Cockpit) -> None:
     app.action_command_palette()
 
 
+def plot(app: Cockpit, metric: str = "") -> None:
+    """A metric over the whole screen, the worst one unless METRIC is named."""
+    scene = app.scene
+    by_id = {action.id: action for action in app.actions}
+    keys = {by_id["plot"].key: "", by_id["decide"].key: "decide"}
+    screen = PlotScreen(metric or first_metric(scene), scene, app.course, keys)
+    app.push_screen(screen, lambda then: app.press(then) if then else None)
+
+
 def leave(app: Cockpit) -> None:
     """Close the screen; the run goes on."""
     if app.bridge.scene.view.replay is not None:
@@ -86,5 +96,6 @@ MOVES: Mapping[str, Move] = {
     "help": show_help,
     "filter": filter_items,
     "palette": palette,
+    "plot": plot,
     "quit": leave,
 }

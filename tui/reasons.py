@@ -136,6 +136,11 @@ def next_open(scene: Scene) -> str:
     return "" if any(not scene.state(name).settled for name in scene.faces) else "every item is settled"
 
 
+def plot(scene: Scene) -> str:
+    """There is a metric."""
+    return "" if scene.view.metrics else "no metric is watched"
+
+
 def blockers(scene: Scene) -> str:
     """There is something that stands against GO."""
     return "" if scene.view.standing.blockers else "nothing stands against GO"

@@ -6,7 +6,7 @@ import math
 from collections.abc import Sequence
 
 from tui.glyphs import Glyphs
-from tui.lines import Line, Span
+from tui.lines import Line, Span, merged
 
 ROWS = 2
 
@@ -36,7 +36,7 @@ def sparkline(
     for row in reversed(range(rows)):
         has_limit = limit is not None and row == min(int(limit // steps), rows - 1)
         cells = [_cell(value, row, scale, steps, rows, threshold, has_limit, glyphs, style) for value in points]
-        out.append(_merged(cells))
+        out.append(merged(cells))
     return out
 
 
@@ -76,16 +76,6 @@ def _round_up(points: Sequence[float | None], threshold: float | None) -> float:
     largest = max([point for point in points if point is not None] + [(threshold or 0) * 1.25, 1e-9])
     power: float = 10.0 ** math.floor(math.log10(largest))
     return next(step * power for step in (1, 2, 5, 10) if step * power >= largest * (1 - 1e-12))
-
-
-def _merged(cells: Sequence[Span]) -> Line:
-    out: list[Span] = []
-    for text, style in cells:
-        if out and out[-1][1] == style:
-            out[-1] = (out[-1][0] + text, style)
-        else:
-            out.append((text, style))
-    return tuple(out)
 
 
 def bar(part: float, width: int, glyphs: Glyphs, style: str) -> Line:

@@ -5,22 +5,24 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import os
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import msgspec
 
 from tminus.client.messages import Reply, Snapshot, Update, View, Welcome
-from tminus.client.requests import PROTOCOL, Hello, Request, ShowPlan
+from tminus.client.requests import PROTOCOL, Hello, ReadCourse, Request, ShowPlan
 from tminus.client.view import merge
 
-Answer = dict[str, Any] | str
+Answer = dict[str, Any] | str | Callable[[Any], dict[str, Any]]
 
 
 class FakeEngine:
     """Listens at `socket`, shows `view`, keeps every request in `asked`.
 
-    `answers` maps a request's type to what is replied: a dict is its data, a string a refusal.
+    `answers` maps a request's type to what is replied: a dict is its data, a string a refusal, a function makes the data of the
+    request.
     """
 
     def __init__(self, socket: Path, view: View) -> None:
@@ -95,10 +97,12 @@ class FakeEngine:
                 self._writers.add(writer)
                 send(Snapshot(view=self.view))
             return
-        if not isinstance(request, ShowPlan):
+        if not isinstance(request, ShowPlan | ReadCourse):
             self.asked.append(request)
             self._asked.set()
         answer = self.answers.get(type(request), {})
+        if callable(answer):
+            answer = answer(request)
         if isinstance(answer, str):
             send(Reply(id=request.id, error=answer))
         else:

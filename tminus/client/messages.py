@@ -111,6 +111,7 @@ class GateView(msgspec.Struct, frozen=True, kw_only=True):
     progress: float = 0.0
     flapping: bool = False
     decision: str = ""
+    metric: str = ""  # the one that it is a rule over
     asks: bool = False  # it has tripped, or sees nothing, and waits for a named decision
 
 
@@ -251,6 +252,37 @@ class Snapshot(msgspec.Struct, frozen=True, kw_only=True, tag_field="say", tag="
     """The whole view: the first thing a watcher gets, and what a client that fell behind gets again."""
 
     view: View
+
+
+class Happened(msgspec.Struct, frozen=True):
+    """Something of the run in a metric's course: AT in seconds since the epoch; KIND is go, hold, trip, decision,
+    change or engine."""
+
+    at: float
+    kind: str
+    label: str
+
+
+class Course(msgspec.Struct, frozen=True, kw_only=True):
+    """A metric over time, in pieces of STEP seconds from BEGIN (seconds since the epoch): the lowest value of each,
+    the mean and the highest; None where nothing was seen. NOTE says what is missing."""
+
+    metric: str
+    unit: str = ""
+    begin: float = 0.0
+    step: float = 1.0
+    low: tuple[float | None, ...] = ()
+    mean: tuple[float | None, ...] = ()
+    high: tuple[float | None, ...] = ()
+    looks: int = 0
+    seen: int = 0
+    happened: tuple[Happened, ...] = ()
+    note: str = ""
+
+    @property
+    def end(self) -> float:
+        """Where the last bucket ends."""
+        return self.begin + self.step * len(self.mean)
 
 
 class Welcome(msgspec.Struct, frozen=True, kw_only=True, tag_field="say", tag="welcome"):

@@ -99,6 +99,15 @@ class Play(_Request, frozen=True, kw_only=True, tag="play"):
     do: str
 
 
+class ReadCourse(_Request, frozen=True, kw_only=True, tag="course"):
+    """How METRIC went over the last BACK seconds (0: since the run began), in at most POINTS buckets; the reply's
+    `data` is a `Course`."""
+
+    metric: str
+    back: float = 300.0
+    points: int = 300
+
+
 class StopEngine(_Request, frozen=True, kw_only=True, tag="stop"):
     """End the engine; with `close` the run is over too."""
 
@@ -118,6 +127,7 @@ Request = (
     | TakeLease
     | AddNote
     | Play
+    | ReadCourse
     | StopEngine
 )
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import Any
 
 import msgspec
@@ -18,6 +18,7 @@ from tminus.client.requests import (
     MarkItem,
     PassPhase,
     RaiseHold,
+    ReadCourse,
     ReleaseHold,
     Request,
     RunCheck,
@@ -28,6 +29,7 @@ from tminus.client.requests import (
 from tminus.engine import acts
 from tminus.engine.acts import Refusal
 from tminus.engine.checking import Checking
+from tminus.engine.courses import Courses
 from tminus.engine.session import Session
 
 Made = Callable[[RunState, datetime], Event]
@@ -36,9 +38,10 @@ Made = Callable[[RunState, datetime], Event]
 class Answers:
     """Answers requests. Whoever acts first while nobody drives becomes the driver, and the record says so."""
 
-    def __init__(self, session: Session, checking: Checking, stop: Callable[[], None]) -> None:
+    def __init__(self, session: Session, checking: Checking, courses: Courses, stop: Callable[[], None]) -> None:
         self._session = session
         self._checking = checking
+        self._courses = courses
         self._stop = stop
 
     async def __call__(self, actor: Actor, request: Request) -> dict[str, Any]:
@@ -52,6 +55,9 @@ class Answers:
             case CancelCheck():
                 acts.require_driver(self._session.run, actor)
                 self._checking.cancel(request.item)
+            case ReadCourse():
+                found = await self._courses.read(request, datetime.now(UTC), self._session.run.moments)
+                return msgspec.to_builtins(found)  # type: ignore[no-any-return]
             case StopEngine():
                 await self._end(actor, close=request.close)
             case Hello():

@@ -16,8 +16,9 @@ import msgspec
 
 from metrics.history import HistoryError, Recording
 from state.events import utc_text
-from tminus.client.messages import ReplayView, Reply, Snapshot, View, Welcome
-from tminus.client.requests import PROTOCOL, Hello, Play, Request
+from tminus.client.messages import Course, ReplayView, Reply, Snapshot, View, Welcome
+from tminus.client.requests import PROTOCOL, Hello, Play, ReadCourse, Request
+from tminus.engine.courses import course_of
 from tminus.replay.deck import MOVES, Deck
 from tminus.replay.tape import view_at
 from tminus.replay.words import told
@@ -86,6 +87,16 @@ class Player:
         self.deck = self.deck.moved(request.do)
         return ""
 
+    def course(self, request: ReadCourse) -> Course:
+        """How a metric went up to the moment that is shown."""
+        if self._recording is None:
+            return Course(metric=request.metric, note="no metrics were kept beside this record")
+        moments = self.deck.tape.states[self.deck.position].moments
+        try:
+            return course_of(self._recording, request, self.deck.moment, moments)
+        except HistoryError as error:
+            return Course(metric=request.metric, note=str(error))
+
     async def listen(self, socket: Path) -> asyncio.Server:
         """Begin to listen at SOCKET."""
         return await asyncio.start_unix_server(self._accept, str(socket))
@@ -134,6 +145,9 @@ class Player:
             if request.watch:
                 writer.write(msgspec.json.encode(Snapshot(view=self.view())) + b"\n")
                 self._writers.add(writer)
+        elif isinstance(request, ReadCourse):
+            reply = Reply(id=request.id, data=msgspec.to_builtins(self.course(request)))
+            writer.write(msgspec.json.encode(reply) + b"\n")
         else:
             why = self.move(request)
             writer.write(msgspec.json.encode(Reply(id=request.id, error=why)) + b"\n")
