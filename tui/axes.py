@@ -12,6 +12,9 @@ STROKES = (1, 2, 5, 10, 15, 30, 60, 120, 300, 600, 900, 1800, 3600, 7200, 10800,
 _PARTS = {1: 5, 1.5: 3, 2: 4, 3: 3, 4: 4, 5: 5, 8: 4, 10: 5}  # a scale's end → into how many parts it is read
 
 
+_LEAST, _MOST = 1e-12, 1e300  # what is less is nothing; what is more is no number that a screen can read
+
+
 def ticks(top: float) -> list[float]:
     """The values, from the first over nothing up to TOP (see `round_top`), that a scale is read by.
 
@@ -29,8 +32,9 @@ def round_top(largest: float) -> float:
     >>> round_top(0.43), round_top(97), round_top(0)
     (0.5, 100.0, 1.0)
     """
-    if not math.isfinite(largest) or largest <= 0:
+    if not math.isfinite(largest) or largest < _LEAST:
         return 1.0
+    largest = min(largest, _MOST)
     power = 10.0 ** math.floor(math.log10(largest))
     return next(step * power for step in _PARTS if step * power >= largest * (1 - 1e-9))
 

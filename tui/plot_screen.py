@@ -43,9 +43,10 @@ class Looked:
 
 
 def first_metric(scene: Scene) -> str:
-    """The metric that a plot opens with: the worst, or the first."""
+    """The metric that a plot opens with: the worst of those that have a number, or the first."""
     metrics = list(scene.view.metrics.values())
-    return min(metrics, key=lambda one: ORDER.index(status_of(one, scene))).metric if metrics else ""
+    seen = [one for one in metrics if status_of(one, scene) not in ("unknown", "stale")] or metrics
+    return min(seen, key=lambda one: ORDER.index(status_of(one, scene))).metric if seen else ""
 
 
 class Plot(Pane):

@@ -89,8 +89,8 @@ def projection(view: View, now: datetime) -> Projection:
 
 
 def planned_start(view: View, phase: PhaseFace) -> datetime | None:
-    """When PHASE is planned to begin; None without a T0 or an offset."""
-    zero = moment(view.run.t0)
+    """When PHASE is planned to begin; None without a T0 or an offset, and in a rehearsal, which waits for none."""
+    zero = None if view.run.rehearsal else moment(view.run.t0)
     return None if zero is None or phase.offset is None else later(zero, phase.offset)
 
 

@@ -240,7 +240,7 @@ def view(now: datetime = NOW, **changes: Any) -> View:
 
     sections: dict[str, Any] = {
         "run": RunInfo(
-            id="2026-11-22-postgresql-migration", title="PostgreSQL migration", rehearsal=True,
+            id="2026-11-22-postgresql-migration", title="PostgreSQL migration",
             t0=utc_text(now + timedelta(minutes=15)), started=before(7200, now), driver=ME, driver_uid=os.getuid(),
             people=(Presence(name="anna", uid=os.getuid(), kind="cockpit"), Presence(name="bo", uid=1002, kind="cockpit")),
         ),

@@ -204,6 +204,8 @@ def test_a_schedule_keeps_facts_and_projects_what_is_ahead() -> None:
     late = schedule(two_phases(run=RunInfo(t0=story.before(600))), story.NOW)
     assert late["b"].begins == story.NOW + timedelta(seconds=180)
     assert late["b"].drift == 780.0
+    practice = schedule(two_phases(run=RunInfo(t0=story.before(600), rehearsal=True)), story.NOW)
+    assert practice["b"].drift is None  # its phases follow each other at once
     unplanned = schedule(two_phases(run=RunInfo()), story.NOW)
     assert unplanned["b"].planned is None and unplanned["b"].drift is None
 

@@ -92,8 +92,8 @@ def test_a_scale_ends_close_over_the_value_in_round_parts(value: float) -> None:
     assert ticks(top)[-1] == top and 3 <= len(ticks(top)) <= 5
 
 
-@given(st.floats(0, 2e9), st.floats(1, 1e7), st.integers(1, 20))
-def test_strokes_are_within_the_span_and_not_too_many(begin: float, span: float, most: int) -> None:
+@given(st.integers(0, 2_000_000_000), st.floats(1, 1e7), st.integers(1, 20))
+def test_strokes_are_within_the_span_and_not_too_many(begin: int, span: float, most: int) -> None:
     found = strokes(begin, begin + span, most)
     assert len(found) <= most and all(begin <= at <= begin + span for at in found)
     assert found == sorted(set(found))

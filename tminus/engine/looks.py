@@ -5,6 +5,7 @@ from __future__ import annotations
 import shlex
 from collections.abc import Callable
 from typing import Any
+from urllib.parse import urlsplit
 
 from state.clean import clean, shorten
 from state.definition import Item
@@ -41,4 +42,15 @@ def _text(value: Any) -> str:
         return ", ".join(f"{key}={_text(part)}" for key, part in value.items())
     if isinstance(value, bool):
         return "yes" if value else "no"
-    return str(value)
+    text = str(value)
+    return _server(text) if "://" in text and text.split() == [text] else text
+
+
+def _server(url: str) -> str:
+    """URL without who signs in and with what: the server and the path are what one wants to recognise."""
+    try:
+        parts = urlsplit(url)
+        port = f":{parts.port}" if parts.port else ""
+    except ValueError:
+        return url
+    return f"{parts.scheme}://{parts.hostname or ''}{port}{parts.path}"
