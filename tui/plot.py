@@ -85,6 +85,8 @@ def _row(
             cells.append((glyphs.levels[min(bar, steps)], "bad" if bad else "info"))
         elif peak > 0:
             cells.append((glyphs.bar, "bad" if over else "dim"))
+        elif mean is not None and row == 0:  # nothing at all, and seen to be so: not a gap
+            cells.append(("_" if glyphs.ascii else "▁", "dim"))
         elif column in marked:
             cells.append((":" if glyphs.ascii else "┊", "override"))
         elif row == limit:

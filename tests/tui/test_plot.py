@@ -42,8 +42,8 @@ def test_the_axis_begins_at_nothing_and_ends_over_the_highest_value_and_the_thre
 
 def test_nothing_seen_is_a_gap_and_zero_is_seen_to_be_zero() -> None:
     text = rows(of([None] * 10 + [0.0] * 10 + [1.0] * 10))
-    top = text[0].split("│", 1)[1]
-    assert top == " " * 20 + "█" * 10
+    lowest = [line for line in text if "│" in line][-1].split("│", 1)[1]
+    assert lowest == " " * 10 + "▁" * 10 + "█" * 10
 
 
 def test_over_the_threshold_is_bad_and_a_peak_shows_over_its_mean() -> None:
