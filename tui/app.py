@@ -231,7 +231,7 @@ class Cockpit(App[int]):
 
     def say(self, text: str, severity: Any = "information") -> None:
         """Tell the person something, for a while."""
-        self.notify(plain(text), severity=severity, markup=False, timeout=8)
+        self.notify("\n".join(plain(line) for line in text.splitlines()), severity=severity, markup=False, timeout=8)
 
 
 def house_themes() -> list[Theme]:

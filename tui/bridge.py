@@ -25,6 +25,7 @@ from tui.item_list import ItemList
 from tui.metrics import Metrics, Strip
 from tui.output import Output
 from tui.pane import Pane
+from tui.reasons import OUT_OF_SIGHT
 from tui.replay import has_place
 from tui.rows import next_open, phase_at
 from tui.scene import Scene
@@ -200,3 +201,5 @@ class Bridge(Screen[None]):
             event.stop()
             event.prevent_default()
             self.notify(f"{action.label}: {why}", severity="warning", markup=False)
+            if why == OUT_OF_SIGHT:
+                self.turn_to("detail")  # here it is: who wants to confirm has to read it

@@ -48,28 +48,40 @@ class KeyBar(Pane):
 
 
 _ALWAYS = ("palette", "help", "quit")
+_NEEDED = ("run", "confirm")
 _NOT_HERE = ("items", "detail", "metrics")
 
 
 def keybar_lines(actions: Sequence[Action], scene: Scene, width: int, height: int) -> list[Line]:
     """The key bar of SCENE in HEIGHT lines of WIDTH cells."""
-    actions = offered(actions, scene)
-    tail = [_face(action, scene) for action in actions if action.id in _ALWAYS]
-    room = width - sum(width_of(face) + 2 for face in tail)
+    there = offered(actions, scene)
+    tail = [_face(action, scene) for action in there if action.id in _ALWAYS]
+    grey = {action.id: bool(why_not(action, scene)) for action in there}
+    shown = [action for action in there if action.id not in (*_ALWAYS, *_NOT_HERE)]
+    while True:
+        lines = _filled([*(_face(action, scene) for action in shown), *tail], width)
+        if len(lines) <= height or not shown:
+            return lines[:height]
+        # What cannot be pressed leaves first, and what everybody needs last; the order stays: the hand knows it.
+        leaving = [action for action in reversed(shown) if action.id not in _NEEDED] or shown[::-1]
+        shown.remove(next((action for action in leaving if grey[action.id]), leaving[0]))
+
+
+def _filled(faces: Sequence[Line], width: int) -> list[Line]:
+    """FACES on lines of WIDTH cells, two cells between them."""
     lines: list[list[Span]] = [[]]
-    for action in actions:
-        if action.id in _ALWAYS or action.id in _NOT_HERE:
-            continue
-        face = _face(action, scene)
-        limit = room if len(lines) == height else width
-        if width_of(lines[-1]) + width_of(face) + 2 > limit:
-            if len(lines) == height:
-                break
+    used = 0
+    for face in faces:
+        size = width_of(face)
+        if lines[-1] and used + 2 + size > width:
             lines.append([])
-        lines[-1] += [*face, ("  ", "")]
-    for face in tail:
-        lines[-1] += [*face, ("  ", "")]
-    return [tuple(line[:-1]) for line in lines]
+            used = 0
+        if lines[-1]:
+            lines[-1].append(("  ", ""))
+            used += 2
+        lines[-1] += face
+        used += size
+    return [tuple(line) for line in lines]
 
 
 def _face(action: Action, scene: Scene) -> tuple[Span, ...]:

@@ -5,14 +5,23 @@ Those that ask the engine for something are deeds (`tui.deeds`).
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Mapping
+from pathlib import Path
 from typing import TYPE_CHECKING
 
-from tui import wording
+from tui import clipboard, wording
+from tui.capture import svg_of
+from tui.capture import text_of as screen_text
+from tui.detail import detail_lines
 from tui.dialogs import Choice, Pick, Question, Read
 from tui.guide import next_stop
-from tui.lines import Line
+from tui.help_page import help_page
+from tui.lines import Line, plain
+from tui.lines import text_of as line_text
 from tui.plot_screen import PlotScreen, first_metric
+from tui.scene import Scene
+from tui.shelf import aside, home_short, put, shelf
 
 if TYPE_CHECKING:
     from tui.app import Cockpit
@@ -48,7 +57,8 @@ def contacts(app: Cockpit) -> None:
 def show_help(app: Cockpit) -> None:
     """The keys and what everything means."""
     scene = app.scene
-    app.push_screen(Read("Help", lambda width: wording.help_page(app.actions, scene, width), scene))
+    pane = str(app.bridge.focused.id) if app.bridge.focused else "list"
+    app.push_screen(Read("Help", lambda width: help_page(app.actions, scene, width, pane), scene))
 
 
 def filter_items(app: Cockpit) -> None:
@@ -81,6 +91,48 @@ def plot(app: Cockpit, metric: str = "") -> None:
     app.push_screen(screen, lambda then: app.press(then) if then else None)
 
 
+def copy_detail(app: Cockpit) -> None:
+    """What the detail shows, to the clipboard and to a file."""
+    scene = app.scene
+    run, at = scene.view.run, f"{scene.now:%Y-%m-%d %H:%M:%S} UTC"
+    lines = [f"{plain(run.title)}, {plain(run.record)}, {at}", "", *map(line_text, detail_lines(scene, COPY_WIDTH))]
+    text = "\n".join(line.rstrip() for line in lines) + "\n"
+
+    async def work() -> None:
+        way = await clipboard.copy(text, os.environ, app.copy_to_clipboard)
+        await _kept(app, f"copied {way}", {f"{_stamp(scene)}-{scene.focus or scene.phase_focus}.txt": text}, "copies")
+
+    app.run_worker(work(), group="shelf", exit_on_error=False)
+
+
+def save_screen(app: Cockpit) -> None:
+    """The screen as a picture and as text."""
+    name = f"{_stamp(app.scene)}-{app.scene.focus or app.scene.phase_focus}"
+    files = {f"{name}.svg": svg_of(app, app.scene.view.run.title), f"{name}.txt": screen_text(app) + "\n"}
+    app.run_worker(_kept(app, "saved", files, "screens"), group="shelf", exit_on_error=False)
+
+
+def _stamp(scene: Scene) -> str:
+    return f"{scene.now:%Y%m%dT%H%M%SZ}"
+
+
+async def _kept(app: Cockpit, done: str, files: Mapping[str, str], folder: str) -> None:
+    """Write FILES to the person's shelf and say where they are; a disk that refuses is said, and harms nothing."""
+
+    def write() -> list[Path]:
+        return [put(shelf() / folder, name, text) for name, text in files.items()]
+
+    try:
+        paths = await aside(write)
+    except OSError as error:
+        app.say(f"{done}; not written to a file: {error.strerror or error}", "warning")
+        return
+    app.say("\n".join([done, *(home_short(path) for path in paths)]))
+
+
+COPY_WIDTH = 100
+
+
 def leave(app: Cockpit) -> None:
     """Close the screen; the run goes on."""
     if app.bridge.scene.view.replay is not None:
@@ -97,5 +149,7 @@ MOVES: Mapping[str, Move] = {
     "filter": filter_items,
     "palette": palette,
     "plot": plot,
+    "copy": copy_detail,
+    "capture": save_screen,
     "quit": leave,
 }

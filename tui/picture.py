@@ -6,12 +6,12 @@ python -m tui.picture SOCKET OUT.svg [WIDTH HEIGHT] [KEY ...]
 from __future__ import annotations
 
 import asyncio
-import re
 import sys
 from collections.abc import Sequence
 from pathlib import Path
 
 from tui.app import Cockpit
+from tui.capture import svg_of
 from tui.theme import Look
 
 PATIENCE = 10.0
@@ -38,9 +38,7 @@ async def render_svg(
         for key in keys:
             await pilot.press(key)
         await pilot.pause(0.3)
-        drawn = app.export_screenshot(title=app.scene.view.run.title)
-    # A picture that asks the network for its font is none: any fixed-width font of the reader's will do.
-    return re.sub(r"@font-face\s*\{.*?\}", "", drawn, flags=re.DOTALL)
+        return svg_of(app, app.scene.view.run.title)
 
 
 def main(arguments: Sequence[str]) -> int:

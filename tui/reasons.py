@@ -5,6 +5,8 @@ from __future__ import annotations
 from tui.glyphs import SIGNS
 from tui.scene import ARM_SECONDS, Scene
 
+OUT_OF_SIGHT = "its evidence is not on the screen: read it first, then confirm"
+
 
 def never(_: Scene) -> str:
     """Nothing stands against it, ever."""
@@ -83,7 +85,7 @@ def confirm(scene: Scene) -> str:
 def _shown(scene: Scene) -> str:
     face = scene.face
     if not scene.detail_visible:
-        return "its evidence is not on the screen: look at it first (detail)"
+        return OUT_OF_SIGHT
     if face is not None and face.critical and scene.shown_for < ARM_SECONDS:
         return "critical: read its evidence first, then confirm"
     return ""
@@ -134,6 +136,11 @@ def cancel(scene: Scene) -> str:
 def next_open(scene: Scene) -> str:
     """There is an item that is not settled."""
     return "" if any(not scene.state(name).settled for name in scene.faces) else "every item is settled"
+
+
+def copy(scene: Scene) -> str:
+    """There is something to copy."""
+    return "" if scene.view.phases else "nothing is shown yet"
 
 
 def plot(scene: Scene) -> str:

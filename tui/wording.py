@@ -7,13 +7,10 @@ from collections.abc import Mapping, Sequence
 from state.durations import format_duration
 from tminus.client.messages import GateView, HoldView, ItemFace
 from tminus.client.requests import Plan
-from tui.actions import Action, why_not
 from tui.clock import local_time
 from tui.evidence import evidence_lines
 from tui.gates import gate_lines
-from tui.glyphs import GATE_SIGNS, GO_SIGNS, METRIC_SIGNS, SIGNS, Sign
 from tui.lines import Line, chopped, fit, pad, plain, wrapped
-from tui.replay import offered
 from tui.scene import Scene
 
 DECISIONS: Mapping[str, str] = {"roll-back": "Roll back", "continue": "Continue because", "extend": "Extend"}
@@ -115,36 +112,3 @@ def blockers(scene: Scene) -> Sequence[tuple[str, Line]]:
         )
         for blocker in scene.view.standing.blockers
     ]
-
-
-def help_page(actions: Sequence[Action], scene: Scene, width: int) -> list[Line]:
-    """Every key, with the reason where it cannot be pressed now; every state and what it means."""
-    actions = offered(actions, scene)
-    lines: list[Line] = [(("KEYS", "head"),)]
-    wide = max(len(action.label) for action in actions)
-    indent = wide + 9
-    for action in actions:
-        why = why_not(action, scene)
-        told = wrapped(action.description, width, "dim", indent=indent)
-        key = (f" {action.shown_key:>5} ", "off" if why else "key")
-        lines.append((key, (pad(action.label, wide + 2), "off" if why else ""), *told[0][1:]))
-        lines += told[1:]
-        if why:
-            lines += wrapped(f"not now: {why}", width, "warn", indent=indent)
-        if action.twin:
-            lines += wrapped(action.twin, width, "info", indent=indent)
-    lines += [
-        (("       arrows, page up and down, home, end move; enter and space fold; tab changes the pane", "dim"),),
-        (),
-    ]
-    for title, signs in (("ITEMS", SIGNS), ("METRICS", METRIC_SIGNS), ("GATES", GATE_SIGNS), ("VERDICT", GO_SIGNS)):
-        lines += [((title, "head"),), *(_sign_line(sign, scene) for sign in signs.values()), ()]
-    lines += [
-        (("MARKS", "head"),),
-        (("  __ a mark that is missing, AL one that was given, auto: its check settles it", "dim"),),
-    ]
-    return lines
-
-
-def _sign_line(sign: Sign, scene: Scene) -> Line:
-    return (("  ", ""), (pad(f"{scene.glyphs.mark(sign)} {sign.word}", 12), sign.style), (sign.meaning, "dim"))

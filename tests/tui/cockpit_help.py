@@ -9,6 +9,7 @@ from contextlib import AbstractAsyncContextManager
 from fake_engine import FakeEngine
 from textual.pilot import Pilot
 
+from tui import capture
 from tui.app import Cockpit
 
 PLAN = {
@@ -29,6 +30,4 @@ async def until(condition: Callable[[], object], seconds: float = 5.0) -> None:
             await asyncio.sleep(0.01)
 
 
-def text_of(app: Cockpit) -> str:
-    """What the screen shows, as text. The compositor is private to Textual: it is touched here alone."""
-    return "\n".join(strip.text.rstrip() for strip in app.screen._compositor.render_strips())
+text_of = capture.text_of
