@@ -112,6 +112,7 @@ class GateView(msgspec.Struct, frozen=True, kw_only=True):
     flapping: bool = False
     decision: str = ""
     asks: bool = False  # it has tripped, or sees nothing, and waits for a named decision
+    metric: str = ""  # what it watches
 
 
 class MetricView(msgspec.Struct, frozen=True, kw_only=True):

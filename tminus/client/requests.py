@@ -99,6 +99,15 @@ class Play(_Request, frozen=True, kw_only=True, tag="play"):
     do: str
 
 
+class ReadCourse(_Request, frozen=True, kw_only=True, tag="course"):
+    """What metrics were over the last `back` seconds (0: all there is), in at most `points` buckets each; the reply's
+    `data` is a `Courses`. More metrics or points than an answer may have are cut off."""
+
+    metrics: tuple[str, ...]
+    back: float = 0.0
+    points: int = 300
+
+
 class StopEngine(_Request, frozen=True, kw_only=True, tag="stop"):
     """End the engine; with `close` the run is over too."""
 
@@ -118,6 +127,7 @@ Request = (
     | TakeLease
     | AddNote
     | Play
+    | ReadCourse
     | StopEngine
 )
 

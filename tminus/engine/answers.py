@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import Any
 
 import msgspec
 
+from metrics.history import history_path
 from state.events import Actor, Event
+from state.record_file import read_record
 from state.run import RunState
 from tminus.client.requests import (
     AddNote,
@@ -18,6 +20,7 @@ from tminus.client.requests import (
     MarkItem,
     PassPhase,
     RaiseHold,
+    ReadCourse,
     ReleaseHold,
     Request,
     RunCheck,
@@ -28,6 +31,7 @@ from tminus.client.requests import (
 from tminus.engine import acts
 from tminus.engine.acts import Refusal
 from tminus.engine.checking import Checking
+from tminus.engine.courses import CourseDesk
 from tminus.engine.session import Session
 
 Made = Callable[[RunState, datetime], Event]
@@ -40,6 +44,12 @@ class Answers:
         self._session = session
         self._checking = checking
         self._stop = stop
+        path, last = session.record_path, session.run.last
+        changes = {item.id for phase in session.view.phases for item in phase.items if item.effect == "change"}
+        self._courses = CourseDesk(
+            history_path(path), lambda: read_record(path)[1], last.seq if last is not None else 0, changes
+        )
+        session.after_event(self._courses.heard)
 
     async def __call__(self, actor: Actor, request: Request) -> dict[str, Any]:
         """The data of the reply. Raises Refusal or NotRecorded."""
@@ -49,6 +59,9 @@ class Answers:
                 await self._checking.start(actor, request)
             case ShowPlan():
                 return msgspec.to_builtins(await self._checking.plan(request.item))  # type: ignore[no-any-return]
+            case ReadCourse():
+                now, newest = datetime.now(UTC), self._session.view.metrics.values()
+                return msgspec.to_builtins(await self._courses.answer(request, now, list(newest)))  # type: ignore[no-any-return]
             case CancelCheck():
                 acts.require_driver(self._session.run, actor)
                 self._checking.cancel(request.item)

@@ -214,6 +214,7 @@ class Gatekeeper:
             flapping=state.flapping,
             decision=record.decision,
             asks=record.asks,
+            metric=gate.metric,
         )
 
 

@@ -62,6 +62,7 @@ def _gate(gate: Gate, record: GateRecord, doubt: str) -> GateView:
         flapping=record.state == "flapping" and not doubt,
         decision=record.decision,
         asks=record.asks,
+        metric=gate.metric,
     )
 
 
