@@ -85,6 +85,8 @@ ACTIONS: tuple[Action, ...] = (
     Action("items", "1", "items", "The checklist", "screen"),
     Action("detail", "2", "detail", "The challenge and its response", "screen"),
     Action("metrics", "3", "metrics", "Live metrics and gates", "screen", twin="tminus status"),
+    Action("plot", "m", "plot", "A metric over the whole screen, with its events and its gates", "screen",
+           twin="tminus status"),
     Action("palette", "colon", "commands", "Every action by name", "screen", more_keys=("ctrl+p",)),
     Action("help", "question_mark", "help", "Keys, states and what they mean", "screen", twin="tminus --help"),
     Action("quit", "q", "quit screen", "Close this screen; the run goes on without it", "screen"),

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 from tui import wording
 from tui.dialogs import Choice, Pick, Question, Read
 from tui.lines import Line
+from tui.plot_screen import PlotScreen
 from tui.rows import next_open
 
 if TYPE_CHECKING:
@@ -66,6 +67,17 @@ def _filter_lines(_: int) -> list[Line]:
     return [(("words in the id, text or check; empty shows all", "dim"),)]
 
 
+def plot(app: Cockpit) -> None:
+    """One metric over the whole screen."""
+    keys = {action.id: action for action in app.actions}
+
+    def decide(wanted: bool | None) -> None:
+        if wanted:
+            app.press("decide")
+
+    app.push_screen(PlotScreen(lambda: app.bridge.scene, lambda: app.client, keys), decide)
+
+
 def palette(app: Cockpit) -> None:
     """Everything by name."""
     app.action_command_palette()
@@ -85,6 +97,7 @@ MOVES: Mapping[str, Move] = {
     "contacts": contacts,
     "help": show_help,
     "filter": filter_items,
+    "plot": plot,
     "palette": palette,
     "quit": leave,
 }
