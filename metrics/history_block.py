@@ -17,6 +17,7 @@ import sys
 import zlib
 from array import array
 from collections.abc import Iterable, Sequence
+from itertools import accumulate
 
 from metrics.history_rows import Row
 from metrics.samples import divide
@@ -86,14 +87,54 @@ def unpack(block: bytes) -> list[Row]:
         raise BadBlock(f"a damaged block ({type(error).__name__})") from None
 
 
-def _rows(data: bytes) -> list[Row]:
+def unpack_values(block: bytes) -> tuple[list[int], list[float | None]]:
+    """The times (milliseconds since 1970) and the values of BLOCK alone: most of the time that
+    `unpack` takes goes into the rest. Raises BadBlock for what is none."""
+    if not block or block[0] != VERSION:
+        raise BadBlock("a block of another version")
+    try:
+        stream = zlib.decompressobj()
+        columns, count = _columns(stream.decompress(block[1:], LARGEST))
+        if not stream.eof:
+            raise BadBlock("a block that is cut or too large")
+        times, flags = list(accumulate(accumulate(_numbers(columns[0])))), columns[1]
+        if not len(times) == len(flags) == count:
+            raise BadBlock("columns of different lengths")
+        return times, _values(columns, flags)
+    except BadBlock:
+        raise
+    except (zlib.error, struct.error, ValueError, TypeError, IndexError, StopIteration, OverflowError) as error:
+        raise BadBlock(f"a damaged block ({type(error).__name__})") from None
+
+
+def _values(columns: Sequence[bytes], flags: bytes) -> list[float | None]:
+    values = _reals(columns[3])
+    if len(values) == len(flags) and all(flag & _VALUE for flag in set(flags)):
+        return [*values]
+    rest, bads, volumes = iter(values), iter(_reals(columns[4])), _sums(_numbers(columns[2]))
+    found: list[float | None] = []
+    for flag, volume in zip(flags, volumes, strict=True):
+        bad = next(bads) if flag & _BAD else None
+        found.append(next(rest) if flag & _VALUE else divide(bad, volume) if flag & _DERIVED else None)
+    return found
+
+
+def _columns(data: bytes) -> tuple[list[bytes], int]:
+    """The columns of an opened block, and how many rows it has."""
     count, *sizes = struct.unpack_from("<10I", data)
     columns, place = [], 40
     for size in sizes:
         columns.append(data[place : place + size])
         place += size
+    if place != len(data):
+        raise BadBlock("columns of different lengths")
+    return columns, count
+
+
+def _rows(data: bytes) -> list[Row]:
+    columns, count = _columns(data)
     times, flags, volumes = _sums(_sums(_numbers(columns[0]))), columns[1], _sums(_numbers(columns[2]))
-    if place != len(data) or not len(times) == len(flags) == len(volumes) == count:
+    if not len(times) == len(flags) == len(volumes) == count:
         raise BadBlock("columns of different lengths")
     values, bads = iter(_reals(columns[3])), iter(_reals(columns[4]))
     texts, places = json.loads(columns[6]), iter(_numbers(columns[5]))

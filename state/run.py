@@ -53,7 +53,6 @@ class ItemState(msgspec.Struct, frozen=True, kw_only=True):
     waiver_until: str = ""
     waiver_evidence: str = ""
     touched_at: str = ""
-    changing: bool = False  # what runs, or ran last, changes something: it had a plan
     looks: tuple[Look, ...] = ()
 
 
@@ -96,14 +95,6 @@ class Note(msgspec.Struct, frozen=True, kw_only=True):
     text: str
 
 
-class Moment(msgspec.Struct, frozen=True):
-    """Something that a plot of the metrics shows: KIND is go, hold, trip, decision, change or engine."""
-
-    utc: str
-    kind: str
-    label: str
-
-
 class RunState(msgspec.Struct, frozen=True, kw_only=True):
     """Everything a record says, and nothing else: no client and no check keeps truth of its own."""
 
@@ -117,7 +108,6 @@ class RunState(msgspec.Struct, frozen=True, kw_only=True):
     notes: tuple[Note, ...] = ()
     summaries: tuple[dict[str, Any], ...] = ()
     drift: tuple[dict[str, Any], ...] = ()
-    moments: tuple[Moment, ...] = ()
     rollback_decided: bool = False
     closed: bool = False
     last: Event | None = None
@@ -152,28 +142,7 @@ def apply(state: RunState, event: Event) -> RunState:
     if event.kind not in KINDS:
         raise UnknownEvent(f"event {event.seq} is of the kind {event.kind!r}, which this version does not know")
     step = _STEPS.get(event.kind)
-    after = step(state, event) if step else state
-    if (moment := _moment(after, event)) is not None:
-        after = replace(after, moments=(*after.moments, moment))
-    return replace(after, last=event)
-
-
-def _moment(state: RunState, event: Event) -> Moment | None:
-    """What EVENT is in a plot; None when it is nothing to see there. STATE is the one after it."""
-    match event.kind:
-        case "phase.go":
-            return Moment(event.utc, "go", event.item)
-        case "hold.raised":
-            return Moment(event.utc, "hold", event.reason)
-        case "gate.changed" if event.to == "tripped":
-            return Moment(event.utc, "trip", event.item)
-        case "gate.decided":
-            return Moment(event.utc, "decision", f"{event.item}: {event.to}")
-        case "engine.started" if event.to == "resumed":
-            return Moment(event.utc, "engine", "engine back")
-        case "check.finished" if state.item(event.item).changing:
-            return Moment(event.utc, "change", event.item if event.to == "pass" else f"{event.item}: {event.to}")
-    return None
+    return replace(step(state, event) if step else state, last=event)
 
 
 def _with_item(state: RunState, event: Event, **changes: Any) -> RunState:
@@ -204,8 +173,7 @@ def _with_look(item: ItemState, look: Look) -> tuple[Look, ...]:
 
 def _check_started(state: RunState, event: Event) -> RunState:
     attempts = state.item(event.item).attempts + 1
-    changing = bool(event.data.get("plan"))
-    return _with_item(state, event, status="running", attempts=attempts, started_at=event.utc, changing=changing)
+    return _with_item(state, event, status="running", attempts=attempts, started_at=event.utc)
 
 
 def _check_finished(state: RunState, event: Event) -> RunState:

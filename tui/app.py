@@ -9,14 +9,12 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, ClassVar
 
-import msgspec
 from textual.app import App
 from textual.command import Provider
 from textual.screen import Screen
 from textual.theme import BUILTIN_THEMES, Theme
 
-from tminus.client import Client, EngineGone, Play, ReadCourse, Refused
-from tminus.client.messages import Course
+from tminus.client import Client, EngineGone, Play, Refused
 from tui import theme
 from tui.actions import BY_ID, remapped, why_not
 from tui.bridge import Bridge
@@ -28,7 +26,6 @@ from tui.lines import plain
 from tui.link import Lost, Told, follow
 from tui.moves import MOVES
 from tui.palette import Commands
-from tui.plot_screen import PlotScreen
 from tui.replay import screen_time
 from tui.scene import TABS, Scene
 from tui.settings import Settings
@@ -111,22 +108,17 @@ class Cockpit(App[int]):
         welcome = message.client.welcome
         who = {"me": welcome.name, "uid": welcome.uid} if welcome else {}
         now = screen_time(message.view, self.now())
-        self._show(view=message.view, now=now, connected=True, lost_at=None, lost_why="", **who)
+        self.bridge.update(view=message.view, now=now, connected=True, lost_at=None, lost_why="", **who)
         self._attend_gates()
 
     def on_lost(self, message: Lost) -> None:
         """The engine has gone: say so, and since when."""
         self.client = None
         since = self.bridge.scene.lost_at or self.now()
-        self._show(connected=False, lost_at=since, lost_why=message.why, now=self.now())
-
-    def _show(self, **changes: Any) -> None:
-        self.bridge.update(**changes)
-        if isinstance(self.screen, PlotScreen):
-            self.screen.show(self.bridge.scene)
+        self.bridge.update(connected=False, lost_at=since, lost_why=message.why, now=self.now())
 
     def _tick(self) -> None:
-        self._show(now=screen_time(self.bridge.scene.view, self.now()))
+        self.bridge.update(now=screen_time(self.bridge.scene.view, self.now()))
         self._attend_gates()
 
     def _attend_gates(self) -> None:
@@ -210,16 +202,6 @@ class Cockpit(App[int]):
                 await self.client.ask(Play(do=move))
         except (Refused, EngineGone) as error:
             self.say(f"{BY_ID[move].label}: {error}", "error")
-
-    async def course(self, metric: str, back: float, points: int) -> Course | str:
-        """How METRIC went over the last BACK seconds, in POINTS pieces; or why nobody can say."""
-        if self.client is None:
-            return "the engine has gone"
-        try:
-            reply = await self.client.ask(ReadCourse(metric=metric, back=back, points=points))
-            return msgspec.convert(reply.data, Course)
-        except (Refused, EngineGone, msgspec.ValidationError) as error:
-            return str(error)
 
     async def ask(self, question: Question) -> str | None:
         """Ask the person; None is no."""

@@ -1,88 +1,111 @@
-"""Axes: round numbers in a metric's unit, and times that fall on a clock's strokes. Pure."""
+"""The axes of a plot: round numbers in a metric's own unit, and round moments. Pure."""
 
 from __future__ import annotations
 
 import math
-from datetime import datetime
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
 
-STROKES = (1, 2, 5, 10, 15, 30, 60, 120, 300, 600, 900, 1800, 3600, 7200, 10800, 21600, 43200, 86400, 172800, 604800)
-"""Seconds between two strokes of a time axis."""
+_UNITS = {
+    "bytes": ((2**30, " GiB"), (2**20, " MiB"), (2**10, " KiB"), (1, " B")),
+    "ms": ((10_000, "s"), (1, "ms")),
+    "ratio": ((0.0, "%"),),
+}
+_MOMENTS = (
+    1, 5, 10, 15, 30, 60, 120, 300, 600, 900, 1800, 3600, 7200, 10800, 21600, 43200, 86400, 172800, 604800,
+)  # fmt: skip
+DAY = 86400
 
 
-_PARTS = {1: 5, 1.5: 3, 2: 4, 3: 3, 4: 4, 5: 5, 8: 4, 10: 5}  # a scale's end → into how many parts it is read
+@dataclass(frozen=True)
+class Scale:
+    """From LOW to HIGH, in the metric's unit; TICKS are the round values between them with what is written there."""
+
+    low: float
+    high: float
+    ticks: tuple[tuple[float, str], ...]
+
+    def part(self, value: float) -> float:
+        """Where VALUE lies: 0 at the bottom, 1 at the top; what lies outside is at the edge."""
+        return min(max((value - self.low) / (self.high - self.low), 0.0), 1.0)
 
 
-_LEAST, _MOST = 1e-12, 1e300  # what is less is nothing; what is more is no number that a screen can read
+def scale_of(low: float, high: float, threshold: float | None, unit: str, ticks: int) -> Scale:
+    """A scale from zero (or a round number under LOW, when that is below) to a round number at or over HIGH and
+    THRESHOLD, with at most TICKS steps."""
+    edge = max(high, (threshold or 0.0) * 1.1, low)
+    bottom = min(low, threshold or 0.0, 0.0)
+    if not edge > bottom:
+        edge = bottom + (1.0 if unit != "ratio" else 0.01)
+    size, name = _unit(max(abs(edge), abs(bottom)), unit)
+    if unit == "count":
+        size = 1.0
+    step = _round_step((edge - bottom) / size / max(ticks, 1), power=2 if unit == "bytes" else 10)
+    if unit == "count":
+        step = max(step, 1.0)
+    first, last = math.floor(bottom / size / step + 1e-9), math.ceil(edge / size / step - 1e-9)
+    last = max(last, first + 1)
+    marks = tuple((n * step * size, f"{n * step:.10g}{name}") for n in range(first, last + 1))
+    return Scale(first * step * size, last * step * size, marks)
 
 
-def ticks(top: float) -> list[float]:
-    """The values, from the first over nothing up to TOP (see `round_top`), that a scale is read by.
+def in_unit(value: float | None, unit: str) -> str:
+    """VALUE in UNIT, in three digits or so; `?` when there is none.
 
-    >>> ticks(1.5), ticks(20.0)
-    ([0.5, 1.0, 1.5], [5.0, 10.0, 15.0, 20.0])
+    >>> in_unit(0.0312, "ratio"), in_unit(430.4, "ms"), in_unit(1.5 * 2**20, "bytes"), in_unit(None, "ms")
+    ('3.12%', '430ms', '1.5 MiB', '?')
     """
-    power = 10.0 ** math.floor(math.log10(top) + 1e-9)
-    parts = next((parts for step, parts in _PARTS.items() if math.isclose(step * power, top)), 4)
-    return [top * n / parts for n in range(1, parts + 1)]
+    if value is None or not math.isfinite(value):
+        return "?"
+    size, name = _unit(abs(value), unit)
+    number = value / size
+    return (f"{number:.0f}" if abs(number) >= 100 else f"{number:.3g}") + name
 
 
-def round_top(largest: float) -> float:
-    """The next 1, 1.5, 2, 3, 4, 5 or 8 times a power of ten over LARGEST: where a scale from nothing ends.
-
-    >>> round_top(0.43), round_top(97), round_top(0)
-    (0.5, 100.0, 1.0)
-    """
-    if not math.isfinite(largest) or largest < _LEAST:
-        return 1.0
-    largest = min(largest, _MOST)
-    power = 10.0 ** math.floor(math.log10(largest))
-    return next(step * power for step in _PARTS if step * power >= largest * (1 - 1e-9))
-
-
-def amount(value: float, unit: str) -> str:
-    """VALUE in UNIT, as short as it can be read: ratios in per cent, seconds in ms below one, bytes in their powers.
-
-    >>> amount(0.125, "ratio"), amount(0.43, "s"), amount(1536 * 1024, "bytes"), amount(1200, "count")
-    ('12.5%', '430 ms', '1.5 MiB', '1,200')
-    """
+def _unit(largest: float, unit: str) -> tuple[float, str]:
+    """How much of UNIT one of the units is that a value as large as LARGEST is written in, and its name."""
     if unit == "ratio":
-        return f"{_short(value * 100)}%"
-    if unit == "s":
-        return f"{_short(value * 1000)} ms" if abs(value) < 1 else f"{_short(value)} s"
-    if unit == "bytes":
-        for name in ("B", "KiB", "MiB", "GiB"):
-            if abs(value) < 1024:
-                return f"{_short(value)} {name}"
-            value /= 1024
-        return f"{_short(value)} TiB"
-    if unit in ("", "count"):
-        return _short(value)
-    return f"{_short(value)}{'' if unit == '%' else ' '}{unit}"
+        return 0.01, "%"
+    for size, name in _UNITS.get(unit, ()):
+        if largest >= size:
+            return float(size), name
+    if unit in _UNITS:
+        size, name = _UNITS[unit][-1]
+        return float(size), name
+    short = unit if unit in ("%", "s") else f" {unit}"
+    return 1.0, "" if unit in ("", "count") else "/s" if unit == "1/s" else short
 
 
-def _short(value: float) -> str:
-    if value and abs(value) < 0.01:
-        return f"{value:.1g}"
-    text = f"{value:,.0f}" if abs(value) >= 100 else f"{value:,.1f}" if abs(value) >= 10 else f"{value:,.2f}"
-    return text.rstrip("0").rstrip(".") if "." in text else text
+def _round_step(least: float, power: int) -> float:
+    """The smallest round number at or over LEAST: 1, 2 or 5 times a power of ten, for bytes a power of two."""
+    if least <= 0 or not math.isfinite(least):
+        return 1.0
+    if power == 2 and least >= 1:
+        return float(2 ** math.ceil(math.log2(least) - 1e-9))
+    whole = 10.0 ** math.floor(math.log10(least))
+    return next(times * whole for times in (1, 2, 5, 10) if times * whole >= least * (1 - 1e-9))
 
 
-def strokes(begin: float, end: float, most: int, offset: float = 0.0) -> list[float]:
-    """At most MOST moments (seconds since the epoch) between BEGIN and END that fall on a round time of a clock which
-    is OFFSET seconds ahead of UTC.
-
-    >>> strokes(3.0, 63.0, 4)
-    [15.0, 30.0, 45.0, 60.0]
-    """
+def moments(begin: float, end: float, most: int) -> list[tuple[float, str]]:
+    """Round moments from BEGIN to END (seconds since 1970), at most MOST of them, as this machine's wall clock
+    shows them."""
     span = end - begin
-    if most < 1 or not math.isfinite(span) or span <= 0:
-        return []
-    step = next((one for one in STROKES if span / one <= most), max(math.ceil(span / most), 1))
+    step = next((one for one in _MOMENTS if span / one <= max(most, 1)), None)
+    if step is None:
+        step = DAY * math.ceil(span / DAY / max(most, 1))
+    # Round on the wall clock here, not in UTC: an offset of half an hour would put the ticks beside the hours.
+    offset = (datetime.fromtimestamp(begin, UTC).astimezone().utcoffset() or timedelta()).total_seconds()
     first = math.ceil((begin + offset) / step) * step - offset
-    return [first + n * step for n in range(most + 1) if first + n * step <= end][:most]
+    found = []
+    for n in range(int(max(end - first, -1.0) // step) + 1):
+        at = first + n * step
+        found.append((at, datetime.fromtimestamp(at, UTC).astimezone().strftime(_pattern(span, step))))
+    return found
 
 
-def stroke_text(at: float, span: float) -> str:
-    """The moment AT on the wall clock here, as fine as a SPAN of so many seconds needs."""
-    here = datetime.fromtimestamp(at).astimezone()
-    return f"{here:%H:%M:%S}" if span <= 1800 else f"{here:%H:%M}" if span <= 86400 else f"{here:%a %H:%M}"
+def _pattern(span: float, step: float) -> str:
+    if step < 60:
+        return "%H:%M:%S"
+    if step >= DAY:
+        return "%a %d"
+    return "%H:%M" if span <= DAY else "%a %H:%M"

@@ -136,12 +136,17 @@ def metric_line(metric: MetricView, scene: Scene, width: int) -> Line:
     """METRIC in one line: its name, a short sparkline (or why it is not to be relied on), the number and the word."""
     status = status_of(metric, scene)
     sign, old = METRIC_SIGNS[status], status in ("stale", "unknown")
-    why = _why(metric) or (_age(metric, scene) if status == "stale" else "")
+    why = _why(metric) or (age_text(metric, scene) if status == "stale" else "")
     value = cut(value_text(metric), width // 3, scene.glyphs.ellipsis)  # a long one must not push out name and word
     tail: list[Span] = [(f" {value:>7}", "dim" if old else sign.style if status != "ok" else "strong")]
     tail.append((f" {scene.glyphs.mark(sign)} {sign.word:<5}", sign.style))
     free = width - 2 - width_of(tail)
-    name = max(min(_NAME, free - _SPARK), min(_LABEL, free - _LEAST))  # its name goes before its course
+    label = plain(metric.label)
+    name = min(_NAME, free - _SPARK)
+    if width_of([(label, "")]) > name:  # said shorter before its course is made so
+        label = shortened(label)
+        name = max(name, min(width_of([(label, "")]), free - _READ), min(_LABEL, free - _READ))
+    name = max(name, min(_TOLD, free - _LEAST))
     room = free - name
     if old and why and not _is_number(metric.value):
         room += width_of(tail[:1])  # where there is no number, the reason has its place
@@ -159,12 +164,29 @@ def metric_line(metric: MetricView, scene: Scene, width: int) -> Line:
             style="dim" if old else "info",
             rows=1,
         )
-    label = pad(plain(metric.label), name, scene.glyphs.ellipsis)
+    label = pad(label, name, scene.glyphs.ellipsis)
     return spread([(label, "dim" if old else ""), (" ", ""), *middle], tail, width, scene.glyphs.ellipsis)
 
 
-_NAME, _LABEL = 26, 18  # cells of a name: at the most, and so that it can be told from the others
-_SPARK, _LEAST = 12, 4  # cells of a sparkline: where there is room, and at the least
+_NAME, _LABEL, _TOLD = 26, 9, 5  # cells of a name: at the most, said shorter, and so that it is a name at all
+_SPARK, _READ, _LEAST = 12, 10, 4  # cells of a course: where there is room, to be read, and to be one at all
+_SHORT = (
+    ("Pool usage", "Pool"), ("Connections", "Conns"), ("Error rate", "Err"), ("Response", "Resp"), ("Memory", "Mem"),
+    ("Database errors", "DB errs"), ("Database", "DB"), ("Requests", "Reqs"), ("Sessions", "Sess"),
+    ("Idle in transaction", "Idle in tx"), ("New connections refused", "Refused"), ("transaction", "tx"),
+    (" of this ", " "), (", ", " "),
+)  # fmt: skip
+
+
+def shortened(label: str) -> str:
+    """LABEL with its usual words said shorter; what tells it from the others stays.
+
+    >>> shortened("Error rate, prober"), shortened("Memory of this host")
+    ('Err prober', 'Mem host')
+    """
+    for word, short in _SHORT:
+        label = label.replace(word, short)
+    return label
 
 
 def _is_number(value: float | None) -> bool:
@@ -182,14 +204,14 @@ def source_text(metric: MetricView, scene: Scene) -> str:
     """Where METRIC is from, how old it is, from how many samples; or why there is no number."""
     if _why(metric):
         return _why(metric)
-    parts = [plain(metric.source) or "source unknown", _age(metric, scene)]
+    parts = [plain(metric.source) or "source unknown", age_text(metric, scene)]
     parts += [f"n={metric.samples:,}"] * bool(metric.samples)
     if metric.threshold is not None:
         parts.append(f"limit {_number(metric.threshold, plain(metric.unit))}")
     return f" {scene.glyphs.dot} ".join(parts)
 
 
-def _age(metric: MetricView, scene: Scene) -> str:
+def age_text(metric: MetricView, scene: Scene) -> str:
     """How old METRIC is, in few cells; one from the future says so."""
     age = age_of(metric.observed_at, scene.now)
     return ago(age) if age is None or age < -STALE_AFTER else f"{int(max(age, 0))}s"
@@ -208,7 +230,7 @@ def _number(value: float, unit: str) -> str:
 
 def strip_line(scene: Scene, width: int) -> Line:
     """Every metric as glyph, label and number, the worst first when there is no room for all."""
-    worst_first = sorted(scene.view.metrics.values(), key=lambda metric: ORDER.index(status_of(metric, scene)))
+    worst_first = sorted(scene.view.metrics.values(), key=lambda metric: WORST_FIRST.index(status_of(metric, scene)))
     parts: list[Sequence[Span]] = []
     used = 0
     for metric in worst_first:
@@ -229,4 +251,4 @@ def strip_line(scene: Scene, width: int) -> Line:
     return fit(joined(parts, (f" {scene.glyphs.bar} ", "rule")), width, scene.glyphs.ellipsis)
 
 
-ORDER = ("bad", "unknown", "stale", "warn", "ok")
+WORST_FIRST = ("bad", "unknown", "stale", "warn", "ok")

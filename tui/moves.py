@@ -19,7 +19,7 @@ from tui.guide import next_stop
 from tui.help_page import help_page
 from tui.lines import Line, plain
 from tui.lines import text_of as line_text
-from tui.plot_screen import PlotScreen, first_metric
+from tui.plot_screen import PlotScreen
 from tui.scene import Scene
 from tui.shelf import aside, home_short, put, shelf
 
@@ -77,18 +77,20 @@ def _filter_lines(_: int) -> list[Line]:
     return [(("words in the id, text or check; empty shows all", "dim"),)]
 
 
+def plot(app: Cockpit, metric: str = "") -> None:
+    """One metric over the whole screen: METRIC, or the worst."""
+    keys = {action.id: action for action in app.actions}
+
+    def decide(wanted: bool | None) -> None:
+        if wanted:
+            app.press("decide")
+
+    app.push_screen(PlotScreen(lambda: app.bridge.scene, lambda: app.client, keys, metric), decide)
+
+
 def palette(app: Cockpit) -> None:
     """Everything by name."""
     app.action_command_palette()
-
-
-def plot(app: Cockpit, metric: str = "") -> None:
-    """A metric over the whole screen, the worst one unless METRIC is named."""
-    scene = app.scene
-    by_id = {action.id: action for action in app.actions}
-    keys = {by_id["plot"].key: "", by_id["decide"].key: "decide"}
-    screen = PlotScreen(metric or first_metric(scene), scene, app.course, keys)
-    app.push_screen(screen, lambda then: app.press(then) if then else None)
 
 
 def copy_detail(app: Cockpit) -> None:
@@ -147,8 +149,8 @@ MOVES: Mapping[str, Move] = {
     "contacts": contacts,
     "help": show_help,
     "filter": filter_items,
-    "palette": palette,
     "plot": plot,
+    "palette": palette,
     "copy": copy_detail,
     "capture": save_screen,
     "quit": leave,

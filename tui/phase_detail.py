@@ -78,7 +78,7 @@ def time_lines(phase: PhaseFace, scene: Scene, width: int) -> list[Line]:
     if slot.planned is not None:
         rows.append(("planned", _wall(slot.planned, scene.now), ""))
     if slot.begins is not None:
-        word = "began" if slot.over or slot.begins <= scene.now else "begins"
+        word = "began" if slot.begun else "begins"
         rows.append((word, _wall(slot.begins, scene.now), _drift(slot)))
     if slot.ends is not None and (slot.over or slot.needs > 0):
         away = (slot.ends - scene.now).total_seconds()
@@ -96,9 +96,7 @@ def time_lines(phase: PhaseFace, scene: Scene, width: int) -> list[Line]:
 def _took(phase: PhaseFace, slot: Slot, scene: Scene) -> tuple[str, str] | None:
     plan = sum(face.expect for face in phase.items)
     planned = f"planned {format_duration(plan)}" if plan else ""
-    if slot.begins is None or slot.begins > scene.now:
-        return None
-    if slot.over and slot.ends is None:
+    if not slot.begun or slot.begins is None or (slot.over and slot.ends is None):
         return None
     took = ((slot.ends if slot.over else scene.now) - slot.begins).total_seconds()  # type: ignore[operator]
     late = f"late by {format_duration((took - plan) // 1)}, " if plan and took > plan + 1 else ""

@@ -1,147 +1,148 @@
-"""The course of one metric as a plot: bars up to the mean, a thin line up to the highest, the threshold, and
-what happened meanwhile. Pure: a course in, lines out."""
+"""A metric over the whole screen: its course with axes, threshold and events, and what is known of it. Pure."""
 
 from __future__ import annotations
 
-import math
 from collections.abc import Sequence
-from datetime import datetime
+from dataclasses import dataclass
 
-from tminus.client.messages import Course, Happened
-from tui.axes import amount, round_top, stroke_text, strokes, ticks
-from tui.clock import t_clock
-from tui.glyphs import Glyphs
-from tui.lines import Line, Span, cut, fit, merged, pad, plain
+from tminus.client.course import Course, Courses
+from tminus.client.messages import MetricView
+from tui.axes import in_unit
+from tui.canvas import Frame, canvas_lines
+from tui.clock import moment, short_clock
+from tui.gates import gate_lines
+from tui.glyphs import METRIC_SIGNS
+from tui.lines import Line, Span, joined, plain, spread, wrapped
+from tui.metrics import WORST_FIRST, age_text, status_of, value_text
+from tui.scene import Scene
 
-LABEL = 10  # cells of the labels at the left
-NAMES = "123456789abcdefghijklmnopqrstuvwxyz"
-KINDS = {
-    "go": ("GO", "good"), "trip": ("TRIP", "bad strong"), "hold": ("HOLD", "warn strong"),
-    "decision": ("DECIDED", "override"), "change": ("CHANGE", "info strong"), "engine": ("ENGINE", "dim"),
-}  # fmt: skip
-
-
-def columns_of(width: int) -> int:
-    """How many pieces a plot of WIDTH cells shows."""
-    return max(width - LABEL - 1, 1)
+ZOOMS: tuple[tuple[str, float], ...] = (("5m", 300.0), ("1h", 3600.0), ("24h", 86400.0), ("all", 0.0))
+"""What each zoom is called, and how many seconds it shows; 0: all there is."""
 
 
-def plot_lines(
-    course: Course, threshold: float | None, width: int, height: int, glyphs: Glyphs, t0: str = ""
-) -> list[Line]:
-    """COURSE in HEIGHT lines of WIDTH cells, with its axes, the THRESHOLD, the clock, the T-clock of T0 and, under
-    it, a list of what happened. A course without values is empty axes, and says so."""
-    listed = min(len(course.happened), max((height - 8) // 3, 0))
-    happened = list(enumerate(course.happened))[-listed:] if listed else []
-    rows = max(height - 4 - listed, 3)
-    columns = columns_of(width)
-    top = _top(course, threshold)
-    marks = {_column(one.at, course, columns): (NAMES[n % len(NAMES)], one) for n, one in happened}
-    lines = [_row(row, rows, top, course, threshold, columns, set(marks), glyphs) for row in reversed(range(rows))]
-    corner = "+" if glyphs.ascii else "└"
-    lines.append(((pad(f"{amount(0, course.unit):>{LABEL - 1}} ", LABEL), "dim"), (corner, "rule"),
-                  (glyphs.line * columns, "rule")))  # fmt: skip
-    lines.append(_names(marks, columns))
-    lines += _clocks(course, columns, t0)
-    lines += [_told(NAMES[n % len(NAMES)], one, width, glyphs) for n, one in happened]
-    return [fit(line, width, glyphs.ellipsis) for line in lines]
+@dataclass(frozen=True)
+class Plot:
+    """What is plotted: METRIC at one of the ZOOMS. ANSWER is the engine's, None until it came; WAITED the seconds
+    since it was asked; WHY what stands against an answer."""
+
+    metric: str = ""
+    zoom: int = 1
+    answer: Courses | None = None
+    waited: float = 0.0
+    why: str = ""
+
+    @property
+    def course(self) -> Course | None:
+        """The course of the metric; None when the answer is of another one, or has not come."""
+        return next((one for one in self.answer.courses if one.metric == self.metric), None) if self.answer else None
 
 
-def _top(course: Course, threshold: float | None) -> float:
-    values = [value for value in course.high if value is not None and math.isfinite(value)]
-    return round_top(max([*values, (threshold or 0.0) * 1.15]))
+def first_metric(scene: Scene) -> str:
+    """The metric that a plot begins with: the worst of those that have a number, or the first of several that are as
+    bad; empty without any."""
+    there = list(scene.view.metrics.values())
+    seen = [one for one in there if status_of(one, scene) not in ("unknown", "stale")] or there
+    return min(seen, key=lambda one: WORST_FIRST.index(status_of(one, scene))).metric if seen else ""
 
 
-def _column(at: float, course: Course, columns: int) -> int:
-    return min(max(int((at - course.begin) / course.step), 0), columns - 1) if course.step > 0 else 0
+def neighbour(scene: Scene, metric: str, step: int) -> str:
+    """The metric STEP places from METRIC, round and round."""
+    names = list(scene.view.metrics)
+    if metric not in names:
+        return first_metric(scene)
+    return names[(names.index(metric) + step) % len(names)]
 
 
-def _row(
-    row: int,
-    rows: int,
-    top: float,
-    course: Course,
-    threshold: float | None,
-    columns: int,
-    marked: set[int],
-    glyphs: Glyphs,
-) -> Line:
-    """One line of the plot, ROW 0 the lowest."""
-    steps = len(glyphs.levels) - 1
-    limit = None if threshold is None else max(round(threshold / top * rows) - 1, 0)
-    label = ""
-    if row == limit and threshold is not None:
-        label = amount(threshold, course.unit)
-    elif tick := next((one for one in ticks(top) if round(one / top * rows) - 1 == row), None):
-        label = amount(tick, course.unit)
-    cells: list[Span] = []
-    for column in range(columns):
-        mean, high = _value(course.mean, column), _value(course.high, column)
-        over = threshold is not None and high is not None and high > threshold
-        bar = 0 if mean is None else _units(mean, top, rows, steps) - row * steps
-        peak = 0 if high is None else _units(high, top, rows, steps) - row * steps
-        if bar > 0:
-            bad = over and mean is not None and threshold is not None and mean > threshold
-            cells.append((glyphs.levels[min(bar, steps)], "bad" if bad else "info"))
-        elif peak > 0:
-            cells.append((glyphs.bar, "bad" if over else "dim"))
-        elif mean is not None and row == 0:  # nothing at all, and seen to be so: not a gap
-            cells.append(("_" if glyphs.ascii else "▁", "dim"))
-        elif column in marked:
-            cells.append((":" if glyphs.ascii else "┊", "override"))
-        elif row == limit:
-            cells.append((glyphs.threshold, "warn"))
-        else:
-            cells.append((glyphs.gap, ""))
-    style = "warn" if row == limit else "dim"
-    return ((f"{cut(label, LABEL - 1):>{LABEL - 1}} ", style), (glyphs.bar, "rule"), *merged(cells))
+def plot_page(plot: Plot, scene: Scene, width: int, height: int) -> list[Line]:
+    """PLOT in exactly HEIGHT lines: what is known of the metric, its course, and the gates that watch it."""
+    metric = scene.view.metrics.get(plot.metric)
+    if metric is None:
+        text = "this metric is not watched" if plot.metric else "no metric is watched"
+        return _filled([((text, "dim"),)], height)
+    head = [_title(metric, plot, scene, width), _facts(metric, plot, scene, width)]
+    notes = [plain(text) for text in (metric.error, plot.why, plot.answer.note if plot.answer else "") if text]
+    head += [((text, "warn"),) for text in notes[:1]]
+    gates = _gates(plot.metric, scene, width, max(height // 4, 1))
+    body = _body(metric, plot, scene, width, max(height - len(head) - len(gates), 5))
+    return _filled([*head, *body, *gates], height)
 
 
-def _value(values: Sequence[float | None], column: int) -> float | None:
-    value = values[column] if column < len(values) else None
-    return value if value is not None and math.isfinite(value) else None
+def _filled(lines: list[Line], height: int) -> list[Line]:
+    return [*lines, *[()] * (height - len(lines))][:height]
 
 
-def _units(value: float, top: float, rows: int, steps: int) -> int:
-    """VALUE in steps of a cell; a value above nothing is one at least."""
-    units = round(min(max(value / top, 0.0), 1.0) * rows * steps)
-    return max(units, 1) if value > 0 else 0
-
-
-def _names(marks: dict[int, tuple[str, Happened]], columns: int) -> Line:
-    """The line under the axis that names what happened, by the characters of the list below."""
-    cells: list[Span] = [
-        (marks[column][0], KINDS.get(marks[column][1].kind, ("", "dim"))[1]) if column in marks else (" ", "")
-        for column in range(columns)
+def _title(metric: MetricView, plot: Plot, scene: Scene, width: int) -> Line:
+    status = status_of(metric, scene)
+    sign, old = METRIC_SIGNS[status], status in ("stale", "unknown")
+    left: list[Span] = [(plain(metric.label), "dim" if old else "head"), ("  ", "")]
+    left += [
+        (value_text(metric), "dim" if old else "strong"),
+        (f"  {scene.glyphs.mark(sign)} {sign.word}", sign.style),
     ]
-    return ((" " * (LABEL + 1), ""), *merged(cells))
+    right: list[Span] = []
+    for place, (name, _) in enumerate(ZOOMS):
+        # The one that is taken stands in brackets: it is told apart without colour.
+        right.append((f"[{name}]", "key") if place == plot.zoom else (f" {name} ", "dim"))
+    return spread(left, right, width, scene.glyphs.ellipsis)
 
 
-def _clocks(course: Course, columns: int, t0: str) -> list[Line]:
-    """The wall clock and the T-clock under the strokes of the time axis."""
-    if not course.mean:
-        return [(), ()]
-    offset = datetime.fromtimestamp(course.begin).astimezone().utcoffset()
-    shift = offset.total_seconds() if offset else 0.0
-    span = course.end - course.begin
-    wall, tee = [" "] * (LABEL + 1 + columns), [" "] * (LABEL + 1 + columns)
-    for at in strokes(course.begin, course.end, max(columns // 14, 1), shift):
-        place = LABEL + 1 + _column(at, course, columns)
-        _write(wall, place, stroke_text(at, span))
-        if t0:
-            _write(tee, place, t_clock(t0, datetime.fromtimestamp(at).astimezone()))
-    return [(("".join(wall).rstrip(), "dim"),), (("".join(tee).rstrip(), "dim"),)]
+def _facts(metric: MetricView, plot: Plot, scene: Scene, width: int) -> Line:
+    parts = [plain(metric.source) or "source unknown", f"{age_text(metric, scene)} old", f"n={metric.samples:,}"]
+    course = plot.course
+    if course is not None and course.seen:
+        parts += [
+            f"{name} {in_unit(value, metric.unit)}"
+            for name, value in (("min", course.low), ("mean", course.mean), ("max", course.high))
+        ]
+        parts += [f"95% of looks under {in_unit(course.p95, metric.unit)}"] * (course.p95 is not None)
+        parts += [f"{course.seen:,} looks"]
+    names = list(scene.view.metrics)
+    place = f"{names.index(metric.metric) + 1}/{len(names)}"
+    dot = f" {scene.glyphs.dot} "
+    return spread(joined([((part, "dim"),) for part in parts], (dot, "rule")), [(place, "dim")], width)
 
 
-def _write(cells: list[str], place: int, text: str) -> None:
-    """TEXT into CELLS from PLACE on, as far to the left as it must go to fit."""
-    start = min(place, len(cells) - len(text))
-    if start >= 0 and all(cell == " " for cell in cells[max(start - 1, 0) : start + len(text)]):
-        cells[start : start + len(text)] = text
+def _gates(metric: str, scene: Scene, width: int, most: int) -> list[Line]:
+    """The gates that watch METRIC in at most MOST lines; those that do not fit are counted."""
+    gates = [gate for gate in scene.view.gates.values() if gate.metric == metric]
+    gates.sort(key=lambda gate: (not gate.asks, gate.state != "tripped", -gate.progress))
+    lines: list[Line] = []
+    for place, gate in enumerate(gates):
+        more = gate_lines(gate, scene, width)[:2]
+        last = place == len(gates) - 1
+        if len(lines) + len(more) > most - (not last):
+            left = len(gates) - place
+            return [*lines, ((f"{left} more gate{'s' * (left > 1)} on this metric", "dim"),)]
+        lines += more
+    return lines
 
 
-def _told(name: str, one: Happened, width: int, glyphs: Glyphs) -> Line:
-    word, style = KINDS.get(one.kind, (one.kind.upper(), "dim"))
-    at = datetime.fromtimestamp(one.at).astimezone()
-    text = cut(plain(one.label), max(width - 24, 8), glyphs.ellipsis)
-    return ((f" {name} ", style), (f"{at:%H:%M:%S}  ", "dim"), (pad(plain(word), 8), style), (text, ""))
+def _body(metric: MetricView, plot: Plot, scene: Scene, width: int, height: int) -> list[Line]:
+    course, answer = plot.course, plot.answer
+    if course is None or answer is None:
+        text = "no engine to ask" if not scene.connected else f"asking the engine {short_clock(plot.waited)}"
+        return _filled([(), *wrapped(text, width, "dim", indent=2)], height)
+    back = ZOOMS[plot.zoom][1]
+    # What comes in meanwhile is added at the end, and pushes the beginning out.
+    end = max(answer.until, course.begin + len(course.buckets) * course.step)
+    begin = end - back if back else answer.begin
+    zero = moment(scene.view.run.t0)
+    frame = Frame(
+        begin=begin,
+        end=max(end, begin + 1.0),
+        zero=zero.timestamp() if zero else None,
+        unit=metric.unit,
+        threshold=metric.threshold,
+        events=answer.events,
+        style="dim" if status_of(metric, scene) in ("stale", "unknown") else "info",
+    )
+    return _filled(canvas_lines(course, frame, scene.glyphs, width, height), height)
+
+
+def footer(plot: Plot, scene: Scene, keys: dict[str, str], width: int) -> Sequence[Line]:
+    """The keys of the plot in one line; KEYS are those of the action table as a person reads them, by action."""
+    arrows = "left/right" if scene.glyphs.ascii else "← →"
+    faces = [("1-4", "zoom"), ("+-", "closer, wider"), (f"{arrows} [ ]", "metric"), (f"{keys['plot']} q", "back")]
+    if scene.undecided:
+        faces.insert(0, (keys["decide"], "decide gate"))
+    return [joined([((key, "key"), (f" {label}", "")) for key, label in faces], ("  ", ""))]

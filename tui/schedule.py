@@ -14,12 +14,13 @@ from tui.clock import age_of, moment
 class Slot:
     """A phase in time: `planned` start, when it `begins` (or began), when it `ends` (or was passed); None: not known.
 
-    `over`: it is passed, and both are facts. `needs` is how many planned seconds it still needs.
+    `begun` and `over`: that it began, and was passed, is a fact. `needs` is how many planned seconds it still needs.
     """
 
     planned: datetime | None
     begins: datetime | None
     ends: datetime | None
+    begun: bool = False
     over: bool = False
     needs: float = 0.0
 
@@ -52,7 +53,7 @@ def schedule(view: View, now: datetime) -> dict[str, Slot]:
     takes no more time; what runs takes the rest of its plan. Phases of a branch that is not flown have no times but
     their plan.
     """
-    ahead = [phase.id for phase in _ahead(view)]
+    ahead = [] if view.run.closed else [phase.id for phase in _ahead(view)]
     slots: dict[str, Slot] = {}
     cursor = now
     for phase in view.phases:
@@ -60,15 +61,14 @@ def schedule(view: View, now: datetime) -> dict[str, Slot]:
         times = view.times.get(phase.id)
         began = moment(times.began) if times else None
         if phase.id not in ahead:
-            slots[phase.id] = Slot(planned, began, moment(times.passed) if times else None, phase.id in view.gone)
+            passed = moment(times.passed) if times else None
+            slots[phase.id] = Slot(planned, began, passed, began is not None, phase.id in view.gone)
             continue
-        first = phase.id == ahead[0]
-        if not first and planned is not None:
+        if began is None and planned is not None:
             cursor = max(cursor, planned)
-        needs = remaining(phase, view.items, now)
-        begins = (began or now) if first else (began or cursor)
+        needs, begins = remaining(phase, view.items, now), began or cursor
         cursor = later(cursor, needs)
-        slots[phase.id] = Slot(planned, begins, cursor, needs=needs)
+        slots[phase.id] = Slot(planned, begins, cursor, began is not None, needs=needs)
     return slots
 
 
@@ -76,7 +76,7 @@ def projection(view: View, now: datetime) -> Projection:
     """The projected finish and drift of VIEW at NOW, from planned offsets and expected durations (see `schedule`)."""
     slots = schedule(view, now)
     ahead = [(phase, slots[phase.id]) for phase in _ahead(view)]
-    if not ahead:
+    if not ahead or view.run.closed:
         return Projection()
     drift, then, cursor = None, "", ahead[0][1].ends
     for phase, slot in ahead[1:]:

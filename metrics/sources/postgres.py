@@ -29,8 +29,8 @@ METRICS: Mapping[str, Metric] = {
         "New connections refused", "ratio", "tries to connect as an application does that the database failed",
         1.0, 0.5, headline=True,
     ),
-    "pg.active": Metric("Sessions active", "count", "sessions at work on a statement"),
-    "pg.idle": Metric("Sessions idle", "count", "sessions that wait for their client"),
+    "pg.active": Metric("Sessions active", "count", "sessions at work on a statement", headline=True),
+    "pg.idle": Metric("Sessions idle", "count", "sessions that wait for their client", headline=True),
     "pg.idle_in_transaction": Metric(
         "Idle in transaction", "count", "sessions, the aborted ones included", 10.0, headline=True
     ),

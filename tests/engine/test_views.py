@@ -102,16 +102,3 @@ def test_what_a_check_looks_at_is_told_without_secrets() -> None:
         "other = ${nowhere} (no target 'nowhere')",
     )
     assert by_id["z"] == ()
-
-
-def test_what_a_plot_draws_is_kept_of_a_run() -> None:
-    plan = {"plan": ["touch done"], "danger": "safe", "target": "x"}
-    run = run_of(
-        (1.0, "check.started", {"item": "a-0"}), finished(2, "pass", "read"),
-        (3.0, "check.started", {"item": "a-1", "data": plan}), finished(4, "fail", "no", "a-1"),
-        (5.0, "phase.go", {"item": "a"}), (6.0, "gate.changed", {"item": "errors", "to": "breaching"}),
-        (7.0, "gate.changed", {"item": "errors", "to": "tripped"}), (8.0, "engine.started", {"to": "resumed"}),
-    )  # fmt: skip
-    assert [(one.kind, one.label, one.utc) for one in run.moments] == [
-        ("change", "a-1: fail", at(4)), ("go", "a", at(5)), ("trip", "errors", at(7)), ("engine", "engine back", at(8)),
-    ]  # fmt: skip

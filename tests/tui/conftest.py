@@ -18,7 +18,7 @@ from cockpit_help import PLAN, Open, Opened, until
 from fake_engine import FakeEngine
 
 from tminus.client.messages import View
-from tminus.client.requests import ReadCourse, ShowPlan
+from tminus.client.requests import ShowPlan
 from tui.app import Cockpit
 from tui.theme import Look
 
@@ -34,7 +34,6 @@ def cockpit(tmp_path: Path) -> Open:
         more.setdefault("now", lambda: story.NOW)
         async with FakeEngine(tmp_path / "engine.sock", view or story.view()) as engine:
             engine.answers[ShowPlan] = PLAN
-            engine.answers[ReadCourse] = lambda request: story.course(points=request.points)
             app = Cockpit(engine.socket, name=story.ME, look=Look("tminus-dark", False, ascii), **more)
             async with app.run_test(size=size) as pilot:
                 await until(lambda: app.scene.connected)

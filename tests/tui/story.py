@@ -187,20 +187,6 @@ def series() -> dict[str, tuple[float | None, ...]]:
     }
 
 
-def course(now: datetime = NOW, points: int = 149) -> dict[str, Any]:
-    """The error rate over five minutes, as an engine answers: a gap, a rise over the threshold, and what happened."""
-    begin, step = now.timestamp() - 300.0, 300.0 / points
-    mean = [None if 60 <= n < 66 else 0.5 + 12.0 * max(n - 90, 0) / (points - 90) for n in range(points)]
-    happened = [(20.0, "change", "migrate-data"), (110.0, "go", "final"), (150.0, "engine", "engine back"),
-                (290.0, "trip", "error-rate")]  # fmt: skip
-    return {
-        "metric": "http.error_rate", "unit": "%", "begin": begin, "step": step, "looks": 300, "seen": 288,
-        "low": [None if v is None else v * 0.6 for v in mean], "mean": mean,
-        "high": [None if v is None else v * 1.3 + 0.4 for v in mean],
-        "happened": [{"at": begin + at, "kind": kind, "label": label} for at, kind, label in happened],
-    }  # fmt: skip
-
-
 GATES = {
     gate.id: gate
     for gate in (

@@ -204,6 +204,11 @@ def test_a_schedule_keeps_facts_and_projects_what_is_ahead() -> None:
     late = schedule(two_phases(run=RunInfo(t0=story.before(600))), story.NOW)
     assert late["b"].begins == story.NOW + timedelta(seconds=180)
     assert late["b"].drift == 780.0
+    closed = two_phases(run=RunInfo(t0=story.before(-900), closed=True))
+    assert schedule(closed, story.NOW)["a"].ends is None and projection(closed, story.NOW).finish is None
+    # Nobody began phase a, which is planned in five minutes: it does not begin before that, nor by itself.
+    waiting = schedule(two_phases(), story.NOW)["a"]
+    assert not waiting.begun and waiting.begins == story.NOW + timedelta(seconds=300)
     practice = schedule(two_phases(run=RunInfo(t0=story.before(600), rehearsal=True)), story.NOW)
     assert practice["b"].drift is None  # its phases follow each other at once
     unplanned = schedule(two_phases(run=RunInfo()), story.NOW)

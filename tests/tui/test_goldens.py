@@ -15,7 +15,6 @@ SCREENS = {
     "detail": ("row-counts", ["2"]),
     "metrics": ("low-traffic", ["3"]),
     "help": ("low-traffic", ["question_mark"]),
-    "plot": ("low-traffic", ["m"]),
     "phase": ("deploy", ["2"]),
     "plan": ("backup-final", ["r"]),
 }
@@ -31,10 +30,8 @@ async def test_the_screens_are_as_they_were(cockpit: Open, size: tuple[int, int]
             app.bridge.list.go_to(item)
             await pilot.pause()
             await pilot.press(*keys)
-            if name in ("help", "plan", "plot"):
+            if name in ("help", "plan"):
                 await until(lambda: app.screen is not app.bridge)
-            if name == "plot":
-                await until(lambda: "300 looks" in text_of(app))
             for _ in range(3):
                 await pilot.pause()
             compare(f"{name}-{size[0]}x{size[1]}", text_of(app))

@@ -89,7 +89,7 @@ async def test_the_palette_goes_to_what_is_taken_and_reads_no_markup(cockpit: Op
         await pilot.press("colon", *"p95 metric")
         await until(lambda: "metric http.p95" in text_of(app))
         await pilot.press("enter")
-        await until(lambda: isinstance(app.screen, PlotScreen) and app.screen.looked.metric == "http.p95")
+        await until(lambda: isinstance(app.screen, PlotScreen) and app.screen.plot.metric == "http.p95")
 
 
 # --- help and the key bar ------------------------------------------------------------------------------------------

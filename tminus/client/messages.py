@@ -254,37 +254,6 @@ class Snapshot(msgspec.Struct, frozen=True, kw_only=True, tag_field="say", tag="
     view: View
 
 
-class Happened(msgspec.Struct, frozen=True):
-    """Something of the run in a metric's course: AT in seconds since the epoch; KIND is go, hold, trip, decision,
-    change or engine."""
-
-    at: float
-    kind: str
-    label: str
-
-
-class Course(msgspec.Struct, frozen=True, kw_only=True):
-    """A metric over time, in pieces of STEP seconds from BEGIN (seconds since the epoch): the lowest value of each,
-    the mean and the highest; None where nothing was seen. NOTE says what is missing."""
-
-    metric: str
-    unit: str = ""
-    begin: float = 0.0
-    step: float = 1.0
-    low: tuple[float | None, ...] = ()
-    mean: tuple[float | None, ...] = ()
-    high: tuple[float | None, ...] = ()
-    looks: int = 0
-    seen: int = 0
-    happened: tuple[Happened, ...] = ()
-    note: str = ""
-
-    @property
-    def end(self) -> float:
-        """Where the last bucket ends."""
-        return self.begin + self.step * len(self.mean)
-
-
 class Welcome(msgspec.Struct, frozen=True, kw_only=True, tag_field="say", tag="welcome"):
     """The engine's answer to hello. `protocol` differs when the two are of different versions."""
 

@@ -100,11 +100,11 @@ class Play(_Request, frozen=True, kw_only=True, tag="play"):
 
 
 class ReadCourse(_Request, frozen=True, kw_only=True, tag="course"):
-    """How METRIC went over the last BACK seconds (0: since the run began), in at most POINTS buckets; the reply's
-    `data` is a `Course`."""
+    """What metrics were over the last `back` seconds (0: all there is), in at most `points` buckets each; the reply's
+    `data` is a `Courses`. More metrics or points than an answer may have are cut off."""
 
-    metric: str
-    back: float = 300.0
+    metrics: tuple[str, ...]
+    back: float = 0.0
     points: int = 300
 
 

@@ -24,7 +24,6 @@ from state.targets import resolve
 from tminus.definition import Loaded, Registry, load
 from tminus.engine.answers import Answers
 from tminus.engine.checking import Checking
-from tminus.engine.courses import Courses
 from tminus.engine.identity import login_name
 from tminus.engine.looks import looks_of
 from tminus.engine.records import make_record_folder, opening_events, record_path
@@ -107,7 +106,7 @@ async def _fly(loaded: Loaded, registry: Registry, record: RecordFile, place: Pl
         for event in opening:
             await session.act(lambda _run, _now, event=event: event)  # type: ignore[misc]
         async with watch:
-            server = Server(session, Answers(session, checking, Courses(history.path), ended.set))
+            server = Server(session, Answers(session, checking, ended.set))
             listening = await server.listen(place.socket)
             keeper = asyncio.create_task(session.keep())
             log.info("the engine of %s is up", record.path.name)

@@ -8,7 +8,9 @@ from typing import Any
 
 import msgspec
 
+from metrics.history import history_path
 from state.events import Actor, Event
+from state.record_file import read_record
 from state.run import RunState
 from tminus.client.requests import (
     AddNote,
@@ -29,7 +31,7 @@ from tminus.client.requests import (
 from tminus.engine import acts
 from tminus.engine.acts import Refusal
 from tminus.engine.checking import Checking
-from tminus.engine.courses import Courses
+from tminus.engine.courses import CourseDesk
 from tminus.engine.session import Session
 
 Made = Callable[[RunState, datetime], Event]
@@ -38,11 +40,16 @@ Made = Callable[[RunState, datetime], Event]
 class Answers:
     """Answers requests. Whoever acts first while nobody drives becomes the driver, and the record says so."""
 
-    def __init__(self, session: Session, checking: Checking, courses: Courses, stop: Callable[[], None]) -> None:
+    def __init__(self, session: Session, checking: Checking, stop: Callable[[], None]) -> None:
         self._session = session
         self._checking = checking
-        self._courses = courses
         self._stop = stop
+        path, last = session.record_path, session.run.last
+        changes = {item.id for phase in session.view.phases for item in phase.items if item.effect == "change"}
+        self._courses = CourseDesk(
+            history_path(path), lambda: read_record(path)[1], last.seq if last is not None else 0, changes
+        )
+        session.after_event(self._courses.heard)
 
     async def __call__(self, actor: Actor, request: Request) -> dict[str, Any]:
         """The data of the reply. Raises Refusal or NotRecorded."""
@@ -52,12 +59,12 @@ class Answers:
                 await self._checking.start(actor, request)
             case ShowPlan():
                 return msgspec.to_builtins(await self._checking.plan(request.item))  # type: ignore[no-any-return]
+            case ReadCourse():
+                now, newest = datetime.now(UTC), self._session.view.metrics.values()
+                return msgspec.to_builtins(await self._courses.answer(request, now, list(newest)))  # type: ignore[no-any-return]
             case CancelCheck():
                 acts.require_driver(self._session.run, actor)
                 self._checking.cancel(request.item)
-            case ReadCourse():
-                found = await self._courses.read(request, datetime.now(UTC), self._session.run.moments)
-                return msgspec.to_builtins(found)  # type: ignore[no-any-return]
             case StopEngine():
                 await self._end(actor, close=request.close)
             case Hello():

@@ -213,8 +213,8 @@ class Gatekeeper:
             progress=round(gates.progress(rule, state, now), 3),
             flapping=state.flapping,
             decision=record.decision,
-            metric=gate.metric,
             asks=record.asks,
+            metric=gate.metric,
         )
 
 

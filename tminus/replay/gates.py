@@ -61,8 +61,8 @@ def _gate(gate: Gate, record: GateRecord, doubt: str) -> GateView:
         progress=1.0 if state == "tripped" else 0.0,
         flapping=record.state == "flapping" and not doubt,
         decision=record.decision,
-        metric=gate.metric,
         asks=record.asks,
+        metric=gate.metric,
     )
 
 

@@ -7,7 +7,7 @@ import contextlib
 import tempfile
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
@@ -15,10 +15,11 @@ from pathlib import Path
 import msgspec
 
 from metrics.history import HistoryError, Recording
-from state.events import utc_text
-from tminus.client.messages import Course, ReplayView, Reply, Snapshot, View, Welcome
+from state.events import Event, utc_text
+from tminus.client.course import Courses
+from tminus.client.messages import ReplayView, Reply, Snapshot, View, Welcome
 from tminus.client.requests import PROTOCOL, Hello, Play, ReadCourse, Request
-from tminus.engine.courses import course_of
+from tminus.engine.courses import happened, read_courses
 from tminus.replay.deck import MOVES, Deck
 from tminus.replay.tape import view_at
 from tminus.replay.words import told
@@ -35,12 +36,17 @@ class Player:
     """
 
     def __init__(
-        self, deck: Deck, recording: Recording | None = None, now: Callable[[], float] = time.monotonic
+        self,
+        deck: Deck,
+        recording: Recording | None = None,
+        now: Callable[[], float] = time.monotonic,
+        history: Path | None = None,
     ) -> None:
         self.deck = deck
         self._recording = recording
         self._now = now
         self._since = now()
+        self._history = history
         self._view = View()
         self._writers: set[asyncio.StreamWriter] = set()
         self._tasks: set[asyncio.Task[None]] = set()
@@ -86,16 +92,6 @@ class Player:
         self.turn()
         self.deck = self.deck.moved(request.do)
         return ""
-
-    def course(self, request: ReadCourse) -> Course:
-        """How a metric went up to the moment that is shown."""
-        if self._recording is None:
-            return Course(metric=request.metric, note="no metrics were kept beside this record")
-        moments = self.deck.tape.states[self.deck.position].moments
-        try:
-            return course_of(self._recording, request, self.deck.moment, moments)
-        except HistoryError as error:
-            return Course(metric=request.metric, note=str(error))
 
     async def listen(self, socket: Path) -> asyncio.Server:
         """Begin to listen at SOCKET."""
@@ -146,14 +142,29 @@ class Player:
                 writer.write(msgspec.json.encode(Snapshot(view=self.view())) + b"\n")
                 self._writers.add(writer)
         elif isinstance(request, ReadCourse):
-            reply = Reply(id=request.id, data=msgspec.to_builtins(self.course(request)))
-            writer.write(msgspec.json.encode(reply) + b"\n")
+            data = msgspec.to_builtins(await self._courses(request))
+            writer.write(msgspec.json.encode(Reply(id=request.id, data=data)) + b"\n")
         else:
             why = self.move(request)
             writer.write(msgspec.json.encode(Reply(id=request.id, error=why)) + b"\n")
             if not why:
                 await self.show()
         await writer.drain()
+
+    async def _courses(self, asked: ReadCourse) -> Courses:
+        """What metrics were up to the moment that is shown; nothing of what came after it."""
+        deck = self.deck
+        faces = (item for phase in deck.tape.faces for item in phase.items)
+        # A replay looks nothing up in the plugins: what a person had to say go to says what changes.
+        changes = {face.id for face in faces if face.effect == "change"} | _planned(deck.tape.events)
+        marks = happened(deck.tape.events[: deck.position], changes)
+        # In a thread, with a recording of its own: the pictures go on meanwhile.
+        return await asyncio.to_thread(read_courses, self._history, asked, deck.moment, marks)
+
+
+def _planned(events: Sequence[Event]) -> set[str]:
+    """The items whose check had a plan: it changed something."""
+    return {event.item for event in events if event.kind == "check.started" and event.data.get("plan")}
 
 
 @contextmanager
@@ -167,7 +178,7 @@ def playing(deck: Deck, history: Path | None) -> Iterator[Path]:
             ended = asyncio.Event()
             # Opened here: a recording belongs to the thread that reads it.
             recording, shown = _opened(history, deck)
-            player = Player(shown, recording)
+            player = Player(shown, recording, history=history)
             async with await player.listen(socket):
                 task = asyncio.create_task(player.play())
                 loop_of.append((asyncio.get_running_loop(), ended))
