@@ -102,6 +102,12 @@ def size(count: int) -> str:
     return f"{count / 2**20:,.1f} MiB" if count >= 2**20 else f"{count:,} bytes"
 
 
+def count_query(table: str) -> str:
+    """The statement that counts the rows of TABLE, its name quoted."""
+    quoted = '"' + table.replace('"', '""') + '"'
+    return f"SELECT count(*) FROM {quoted}"  # noqa: S608 (quoted)
+
+
 def rows_in(path: Path, table: str) -> int | None:
     """Rows of TABLE in a SQLite file, only read; None when it has no such table. Raises CouldNotLook."""
     if not path.is_file():
@@ -111,7 +117,6 @@ def rows_in(path: Path, table: str) -> int | None:
             known = con.execute("SELECT 1 FROM sqlite_master WHERE type = 'table' AND name = ?", (table,)).fetchone()
             if known is None:
                 return None
-            quoted = '"' + table.replace('"', '""') + '"'
-            return int(con.execute(f"SELECT count(*) FROM {quoted}").fetchone()[0])  # noqa: S608 (quoted)
+            return int(con.execute(count_query(table)).fetchone()[0])
     except sqlite3.Error as error:
         raise CouldNotLook(f"{path.name}: {error}") from None

@@ -21,6 +21,13 @@ _UNREACHABLE = re.compile(r"could not translate host name|timeout expired|timed 
 _DRIVERS = {"postgresql": "psycopg2 (psycopg from SQLAlchemy 2.1 on)", "postgresql+psycopg2": "psycopg2"}
 _PINGS = 5
 _LOOPBACK = ("127.", "localhost", "::1", "/")
+# The statements that the evidence shows are the very ones that are run.
+_VERSION = "SELECT current_setting('server_version')"
+_COLUMNS = (
+    "SELECT c.relname, a.attname FROM pg_class c JOIN pg_attribute a ON a.attrelid = c.oid"
+    " WHERE c.relkind IN ('r', 'p') AND a.attnum > 0 AND NOT a.attisdropped"
+    " AND c.relnamespace = current_schema()::regnamespace"
+)
 
 
 @check("postgres.connect", timeout="30s", fresh_for="10m")
@@ -61,6 +68,7 @@ def connects(
     remote = "." in named.get("host", "") and not named.get("host", "").startswith(_LOOPBACK)
     evidence: dict[str, object] = seen | {
         "at": where,
+        "query": _VERSION,
         "connect_ms": round(connected_ms, 1),
         "latency_ms": round(statistics.median(pings), 2),
         "driver": _DRIVERS.get(scheme, scheme.partition("+")[2] or "none"),
@@ -91,7 +99,7 @@ def _server(cur: Cursor) -> dict[str, Any]:
     zone = _one(cur, "SELECT reset_val FROM pg_settings WHERE name = 'TimeZone'")
     may = _one(cur, "SELECT coalesce(has_schema_privilege(current_schema(), 'CREATE'), false)")
     return {
-        "version": _one(cur, "SELECT current_setting('server_version')"),
+        "version": _one(cur, _VERSION),
         "version_num": _one(cur, "SELECT current_setting('server_version_num')::int"),
         "encoding": _one(cur, "SELECT current_setting('server_encoding')"),
         "timezone": zone,
@@ -157,6 +165,7 @@ def tables(
     missing = _missing(wanted, there)
     evidence: dict[str, object] = {
         "at": describe_url(database_url),
+        "query": _COLUMNS,
         "tables": len(there),
         "tables_expected": len(wanted),
         "columns_expected": sum(map(len, wanted.values())),
@@ -197,11 +206,7 @@ def _sqlite_columns(path: Path) -> dict[str, list[str]]:
 
 
 def _postgres_columns(cur: Cursor) -> dict[str, set[str]]:
-    cur.execute(
-        "SELECT c.relname, a.attname FROM pg_class c JOIN pg_attribute a ON a.attrelid = c.oid"
-        " WHERE c.relkind IN ('r', 'p') AND a.attnum > 0 AND NOT a.attisdropped"
-        " AND c.relnamespace = current_schema()::regnamespace"
-    )
+    cur.execute(_COLUMNS)
     columns: dict[str, set[str]] = {}
     for table, column in cur.fetchall():
         columns.setdefault(table.casefold(), set()).add(column.casefold())

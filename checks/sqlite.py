@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from checks.backups import backup_of, planned_backup, reporting, rows_in, size, stamp, transfer_errors
+from checks.backups import backup_of, count_query, planned_backup, reporting, rows_in, size, stamp, transfer_errors
 from checks.contract import Context, Plan, check
 from state.verdicts import Outcome
 from transfer import backup as backups
@@ -86,7 +86,7 @@ def counts(ctx: Context, *, table: str, backup: str, live: Path | None = None) -
     if live is not None:
         found["live"] = rows_in(live, table)
     evidence: dict[str, object] = {where: "no such table" if n is None else n for where, n in found.items()}
-    evidence |= {"table": table, "file": path.name}
+    evidence |= {"table": table, "file": path.name, "query": count_query(table)}
     absent = [where for where, n in found.items() if n is None]
     if absent:
         hint = "is it the right file, and the right table?"

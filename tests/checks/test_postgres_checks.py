@@ -247,3 +247,17 @@ async def test_a_missing_column_and_an_invalid_constraint_are_named(look, databa
     assert "positive" in outcome.actual
     nothing = await look("postgres.tables", {"database_url": database})
     assert nothing.verdict is Verdict.UNKNOWN
+
+
+async def test_a_look_at_postgres_shows_its_statement_which_runs_as_it_stands_and_holds_no_password(look, database):
+    sql(database, "CREATE TABLE things (id int PRIMARY KEY, label text)")
+    with closing(sqlite3.connect(Path(look.project) / "small.db")) as con:
+        con.execute("CREATE TABLE things (id INTEGER PRIMARY KEY, label TEXT)")
+    server = await look("postgres.connect", {"database_url": database})
+    tables = await look("postgres.tables", {"database_url": database, "sqlite": "small.db"})
+    with closing(psycopg2.connect(database)) as connection, connection.cursor() as cur:
+        cur.execute(server.evidence["query"])
+        assert cur.fetchall() == [(server.evidence["version"],)]
+        cur.execute(tables.evidence["query"])
+        assert sorted(cur.fetchall()) == [("things", "id"), ("things", "label")]
+    assert "://" not in f"{server.evidence['query']} {tables.evidence['query']}"

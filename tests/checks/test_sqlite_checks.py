@@ -155,3 +155,15 @@ async def test_a_backup_that_was_touched_fails_its_restore_test_and_its_dump(loo
     path.with_name(path.name + ".json").write_text("{")
     outcome = await look("backup.restore_test", with_, evidence={"final": final})
     assert outcome.verdict is Verdict.ERROR
+
+
+async def test_a_count_shows_its_statement_which_runs_as_it_stands_whatever_the_table_is_called(look, live):
+    table = 'odd "name'
+    with closing(sqlite3.connect(live)) as con:
+        con.execute('CREATE TABLE "odd ""name" (id INTEGER)')
+        con.execute('INSERT INTO "odd ""name" VALUES (1), (2)')
+        con.commit()
+    outcome = await look("sqlite.counts", {"table": table, "backup": "app.db"}, answer="2")
+    assert outcome.verdict is Verdict.PASS, outcome
+    with closing(sqlite3.connect(live)) as con:
+        assert con.execute(outcome.evidence["query"]).fetchone() == (2,)
