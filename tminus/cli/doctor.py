@@ -5,7 +5,6 @@ from __future__ import annotations
 import locale
 import os
 import shutil
-import subprocess
 import sys
 from collections.abc import Iterator
 
@@ -13,6 +12,7 @@ import click
 import msgspec
 
 from tminus.cli.common import DOES_NOT_HOLD, HOLDS, json_option
+from tminus.cli.doctor_tmux import LINES, outside, ssh, tmux_findings
 
 
 class Finding(msgspec.Struct, frozen=True):
@@ -28,7 +28,7 @@ class Finding(msgspec.Struct, frozen=True):
 @json_option
 def command(as_json: bool) -> None:
     """Look at the terminal, tmux, the locale and the programs that a run needs. Exit 0 nothing to mend, else 1."""
-    findings = [*_terminal(), *_tmux(), *_machine()]
+    findings = [*_terminal(), *_tmux(), Finding(*ssh()), *_settings(), *_machine()]
     if as_json:
         click.echo(msgspec.json.encode(findings).decode())
     else:
@@ -37,6 +37,8 @@ def command(as_json: bool) -> None:
             click.echo(f"{word:<5}{finding.what:<18} {finding.found}")
             if finding.good is False:
                 click.echo(f"     {'':18} {finding.mend}")
+        if any(finding.good is False and "tmux" in finding.what for finding in findings):
+            click.echo("\nfor ~/.tmux.conf:\n" + "\n".join(f"  {line}" for line in LINES))
     sys.exit(DOES_NOT_HOLD if any(finding.good is False for finding in findings) else HOLDS)
 
 
@@ -71,26 +73,24 @@ def _colours(term: str) -> str:
 def _tmux() -> Iterator[Finding]:
     if not os.environ.get("TMUX"):
         inside = None if not sys.stdin.isatty() else False
+        yield Finding(*outside())
         yield Finding("tmux", "not inside", inside, "run inside tmux: a connection that drops then loses no screen")
         return
-    escape = _show_option("escape-time")
-    quick = int(escape) <= 50 if escape.isdigit() else None
-    yield Finding("tmux escape-time", escape or "unknown", quick, "set -sg escape-time 10   # Esc answers at once")
-    clipboard = _show_option("set-clipboard")
-    reaches = clipboard == "on" if clipboard else None
-    yield Finding(
-        "tmux set-clipboard", clipboard or "unknown", reaches, "set -s set-clipboard on   # copies reach your machine"
-    )
+    yield from (Finding(*found) for found in tmux_findings())
 
 
-def _show_option(option: str) -> str:
+def _settings() -> Iterator[Finding]:
+    from state.problems import ChecklistError
+    from tminus.settings import read_settings, settings_path
+    from tui.settings import BadSettings, Settings
+
+    path = settings_path()
     try:
-        found = subprocess.run(
-            ["tmux", "show-options", "-sv", option], capture_output=True, text=True, timeout=5, check=False
-        )
-    except (OSError, subprocess.TimeoutExpired):
-        return ""
-    return found.stdout.strip()
+        Settings.of(read_settings(path).cockpit)
+    except (ChecklistError, BadSettings) as error:
+        yield Finding("settings", str(path), False, str(error))
+    else:
+        yield Finding("settings", f"{path}{'' if path.exists() else ' (not there: defaults)'}", True)
 
 
 def _machine() -> Iterator[Finding]:
