@@ -139,7 +139,7 @@ class KeysClash(ValueError):
 def remapped(keys: Mapping[str, str]) -> tuple[Action, ...]:
     """The table with KEYS (action id → key) in place of the defaults. Raises KeysClash, naming every mistake."""
     wrong = [f"no action {name!r}: one of {', '.join(BY_ID)}" for name in keys if name not in BY_ID]
-    wrong += [f"{name}: {key!r} is not a letter, a digit or F1 to F12" for name, key in keys.items() if not _may(key)]
+    wrong += [f"keys.{name}: {_refused(key)}" for name, key in keys.items() if not _may(key)]
     table = tuple(
         replace(action, key=_KEY_NAMES.get(keys[action.id], keys[action.id])) if action.id in keys else action
         for action in ACTIONS
@@ -147,14 +147,32 @@ def remapped(keys: Mapping[str, str]) -> tuple[Action, ...]:
     taken: dict[str, str] = {}
     for action in table:
         if action.key in taken:
-            wrong.append(f"the key {action.shown_key!r} is given to {taken[action.key]} and to {action.id}")
+            wrong.append(
+                f"the key {action.shown_key!r} is given to {taken[action.key]} and to {action.id}: "
+                "give one of them another under keys"
+            )
         taken[action.key] = action.id
     if wrong:
         raise KeysClash("; ".join(wrong))
     return table
 
 
-def _may(key: str) -> bool:
+_OF_THE_PANES = frozenset(
+    ("space", "enter", "tab", "escape", "up", "down", "left", "right", "pageup", "pagedown", "home", "end")
+)
+
+
+def _refused(key: object) -> str:
+    if isinstance(key, str) and key.lower() in _OF_THE_PANES:
+        return f"{key!r} is used by the panes: take a letter, a digit or f1 to f12"
+    if isinstance(key, str) and key.lower().startswith(("ctrl+", "alt+", "shift+", "cmd+")):
+        return f"{key!r} does not come through every terminal: take a letter, a digit or f1 to f12"
+    return f"{key!r} is not a letter, a digit or F1 to F12"
+
+
+def _may(key: object) -> bool:
+    if not isinstance(key, str):
+        return False
     if len(key) == 1:
         return key.isascii() and (key.isalnum() or key in _KEY_NAMES)
     return key in {f"f{n}" for n in range(1, 13)}

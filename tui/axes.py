@@ -7,10 +7,11 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 
 _UNITS = {
-    "bytes": ((2**30, " GiB"), (2**20, " MiB"), (2**10, " KiB"), (1, " B")),
-    "ms": ((10_000, "s"), (1, "ms")),
-    "ratio": ((0.0, "%"),),
+    "bytes": ((2**30, 2**30, " GiB"), (2**20, 2**20, " MiB"), (2**10, 2**10, " KiB"), (0, 1, " B")),
+    "ms": ((10_000, 1000, "s"), (0, 1, "ms")),
 }
+"""Unit → (from which value on, how many of it are one, the name of that one), the largest first."""
+
 _MOMENTS = (
     1, 5, 10, 15, 30, 60, 120, 300, 600, 900, 1800, 3600, 7200, 10800, 21600, 43200, 86400, 172800, 604800,
 )  # fmt: skip
@@ -33,7 +34,7 @@ class Scale:
 def scale_of(low: float, high: float, threshold: float | None, unit: str, ticks: int) -> Scale:
     """A scale from zero (or a round number under LOW, when that is below) to a round number at or over HIGH and
     THRESHOLD, with at most TICKS steps."""
-    edge = max(high, (threshold or 0.0) * 1.1, low)
+    edge = max(high, low, 0.0 if threshold is None else threshold + 0.1 * abs(threshold))
     bottom = min(low, threshold or 0.0, 0.0)
     if not edge > bottom:
         edge = bottom + (1.0 if unit != "ratio" else 0.01)
@@ -54,6 +55,8 @@ def in_unit(value: float | None, unit: str) -> str:
 
     >>> in_unit(0.0312, "ratio"), in_unit(430.4, "ms"), in_unit(1.5 * 2**20, "bytes"), in_unit(None, "ms")
     ('3.12%', '430ms', '1.5 MiB', '?')
+    >>> in_unit(20_000, "ms")
+    '20s'
     """
     if value is None or not math.isfinite(value):
         return "?"
@@ -66,12 +69,9 @@ def _unit(largest: float, unit: str) -> tuple[float, str]:
     """How much of UNIT one of the units is that a value as large as LARGEST is written in, and its name."""
     if unit == "ratio":
         return 0.01, "%"
-    for size, name in _UNITS.get(unit, ()):
-        if largest >= size:
+    for least, size, name in _UNITS.get(unit, ()):
+        if largest >= least:
             return float(size), name
-    if unit in _UNITS:
-        size, name = _UNITS[unit][-1]
-        return float(size), name
     short = unit if unit in ("%", "s") else f" {unit}"
     return 1.0, "" if unit in ("", "count") else "/s" if unit == "1/s" else short
 

@@ -61,3 +61,10 @@ def test_a_settings_file_with_mistakes_is_named(tmp_path, monkeypatch) -> None:
     (one,) = (finding for finding in json.loads(result.output) if finding["what"] == "settings")
     assert result.exit_code == 1 and one["good"] is False
     assert one["found"].endswith("config.toml") and "run" in one["mend"] and "confirm" in one["mend"]
+
+
+def test_the_page_of_the_screen_has_the_lines_that_the_doctor_prints() -> None:
+    from pathlib import Path
+
+    page = (Path(__file__).parents[2] / "docs" / "cockpit.md").read_text(encoding="utf-8")
+    assert "\n".join(LINES) in page

@@ -19,7 +19,7 @@ from hypothesis import strategies as st
 
 from tminus.client.messages import ItemFace, PhaseFace, StepFace
 from tui import clipboard, shelf
-from tui.actions import ACTIONS, remapped
+from tui.actions import ACTIONS, KeysClash, remapped
 from tui.chrome import keybar_lines
 from tui.fuzzy import score
 from tui.help_page import help_page
@@ -225,3 +225,11 @@ async def test_work_aside_gives_its_result_or_its_error() -> None:
     with pytest.raises(OSError, match="no"):
         await shelf.aside(lambda: (_ for _ in ()).throw(OSError("no")))
     assert asyncio.get_running_loop()._default_executor is None  # type: ignore[attr-defined]
+
+
+def test_every_key_that_cannot_be_is_reported_with_its_path_and_the_mend() -> None:
+    with pytest.raises(KeysClash) as error:
+        remapped({"run": "space", "go": "ctrl+a", "skip": "c", "nothing": "z", "play": "é"})
+    told = str(error.value)
+    assert "keys.run: 'space' is used by the panes" in told and "keys.go: 'ctrl+a' does not come" in told
+    assert "confirm and to skip: give one" in told and "no action 'nothing'" in told and "keys.play" in told
