@@ -52,7 +52,12 @@ def _terminal() -> Iterator[Finding]:
     yield Finding(
         "TERM", term or "not set", term not in ("", "dumb") if tty else None, "set TERM to what your terminal is"
     )
+    from tui.theme import depth_of, look_for
+
+    look = look_for(os.environ, getattr(sys.__stderr__, "encoding", None) or "ascii")
     yield Finding("colours", _colours(term), None)
+    glyphs = "ASCII" if look.ascii else "Unicode"
+    yield Finding("look", f"{look.theme} for {depth_of(os.environ)}, {glyphs} (before the settings)", None)
     encoding = (getattr(sys.__stderr__, "encoding", "") or "").lower()
     yield Finding(
         "encoding",
