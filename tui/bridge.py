@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Sequence
 from dataclasses import replace
+from datetime import datetime
 from typing import Any
 
 from textual import events
@@ -22,10 +23,10 @@ from tui.detail import Detail
 from tui.item_list import ItemList
 from tui.metrics import Metrics, Strip
 from tui.output import Output
-from tui.pane import Pane
+from tui.pane import Pane, Swatch
 from tui.replay import has_place
 from tui.rows import next_open
-from tui.scene import Scene
+from tui.scene import ARM_SECONDS, Scene
 from tui.verdict_bar import VerdictBar
 
 TOO_SMALL = "tminus needs 80x23. Make the window larger, or use: tminus status"
@@ -62,6 +63,7 @@ class Bridge(Screen[None]):
     def compose(self) -> ComposeResult:
         """The panes. Which of them are in sight is the style sheet's affair."""
         yield Static(TOO_SMALL, id="small", markup=False)
+        yield Swatch()
         yield VerdictBar(id="verdict")
         yield Banner(id="banner")
         yield Tabs(id="tabs")
@@ -113,6 +115,13 @@ class Bridge(Screen[None]):
         elif self.query_one("#left").border_title != "checklist":
             self.query_one("#left").border_title = "checklist"
 
+    def tick(self, now: datetime) -> None:
+        """Another second: nothing is drawn where it changes nothing (a replay that stands still)."""
+        before = self.scene
+        self.scene = replace(before, now=now)
+        if self.is_mounted and self.query("#middle") and self.look() != before:
+            self.update()
+
     def look(self) -> Scene:
         """The scene as it is now: where the cursor is, and for how long this evidence has been in sight."""
         focus = self.list.item
@@ -124,7 +133,8 @@ class Bridge(Screen[None]):
             self.scene,
             focus=focus,
             detail_visible=visible,
-            shown_for=time.monotonic() - self._shown_since if visible else 0.0,
+            # No more is asked of it than that it is long enough: from there on, a scene may be equal to the last.
+            shown_for=min(time.monotonic() - self._shown_since, ARM_SECONDS) if visible else 0.0,
         )
         return self.scene
 

@@ -15,6 +15,7 @@ from rich.style import Style
 from textual.geometry import Region, Size
 from textual.scroll_view import ScrollView
 from textual.strip import Strip
+from textual.widget import Widget
 
 from tui.lines import Drawn, Line, differing, fit, width_of
 from tui.scene import Scene
@@ -25,15 +26,17 @@ def _component_css() -> str:
     return "\n".join(f".pane--{name} {{ {rule} }}" for name, rule in STYLES.items())
 
 
-class Pane(ScrollView, can_focus=False):
-    """The base of everything on the screen: `draw` turns a scene into lines of at most `width` cells."""
+class Swatch(Widget):
+    """Shows nothing: it holds what every style word looks like, once for all the panes of the application.
+
+    Were each pane to hold them, Textual would work out twenty styles a pane at every change of the screen's form:
+    a third of the time until the first paint.
+    """
 
     COMPONENT_CLASSES: ClassVar[set[str]] = {f"pane--{name}" for name in STYLES}
     DEFAULT_CSS = f"""
-    Pane {{
-        background: $background;
-        scrollbar-size: 0 0;
-        overflow-x: hidden;
+    Swatch {{
+        display: none;
         {_component_css()}
         &:ansi {{
             .pane--block-good {{ background: ansi_default; color: $success; text-style: bold reverse; }}
@@ -44,6 +47,36 @@ class Pane(ScrollView, can_focus=False):
             .pane--cursor {{ background: ansi_default; text-style: reverse; }}
         }}
     }}
+    """
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._known: dict[str, Style] = {}
+
+    def notify_style_update(self) -> None:
+        """The style sheet was read again."""
+        super().notify_style_update()
+        self._known.clear()
+
+    def named(self, words: str) -> Style:
+        """The Rich style of the style words WORDS."""
+        if words not in self._known:
+            style = Style.null()
+            for word in words.split():
+                style += self.get_component_rich_style(f"pane--{word}", partial=True)
+            self._known[words] = style
+        return self._known[words]
+
+
+class Pane(ScrollView, can_focus=False):
+    """The base of everything on the screen: `draw` turns a scene into lines of at most `width` cells."""
+
+    DEFAULT_CSS = """
+    Pane {
+        background: $background;
+        scrollbar-size: 0 0;
+        overflow-x: hidden;
+    }
     """
     GROWS = False
     """Whether the pane is as tall as its lines (bars), rather than scrolling them (panes)."""
@@ -105,23 +138,16 @@ class Pane(ScrollView, can_focus=False):
     def render_line(self, y: int) -> Strip:
         """The line at screen row Y."""
         width = self.size.width
-        base = self.rich_style
+        base, named = self.rich_style, self.app.screen_stack[0].query_one(Swatch).named
         index = y + self.scroll_offset.y
         if index >= len(self.lines):
             return Strip.blank(width, base)
         line = self.lines[index]
         # A line whose first span is styled "cursor" is the cursor's line: its colour runs to the edge.
-        under = base + self.style_named("cursor") if is_cursor(line) else base
-        segments = [Segment(text, under + self.style_named(style)) for text, style in line if text]
+        under = base + named("cursor") if is_cursor(line) else base
+        segments = [Segment(text, under + named(style)) for text, style in line if text]
         segments.append(Segment(" " * max(width - width_of(line), 0), under))
         return Strip(segments, width)
-
-    def style_named(self, words: str) -> Style:
-        """The Rich style of the style words WORDS."""
-        style = Style.null()
-        for word in words.split():
-            style += self.get_component_rich_style(f"pane--{word}", partial=True)
-        return style
 
 
 def is_cursor(line: Line) -> bool:
