@@ -1,10 +1,11 @@
-"""A program on a real pseudo-terminal: its bytes with their times, its screen by pyte, its processor time and memory."""
+"""A program on a real pseudo-terminal: its bytes with their times, its screen by pyte, its processor and memory."""
 
 from __future__ import annotations
 
 import fcntl
 import os
 import pty
+import queue
 import struct
 import subprocess
 import termios
@@ -44,21 +45,30 @@ class Program:
             env={**kept, **terminal, **environment},
         )  # fmt: skip
         os.close(child)
-        self._reader = threading.Thread(target=self._read, daemon=True)
-        self._reader.start()
+        self._unread: queue.SimpleQueue[tuple[float, bytes]] = queue.SimpleQueue()
+        self._threads = [threading.Thread(target=work, daemon=True) for work in (self._read, self._parse)]
+        for thread in self._threads:
+            thread.start()
 
     def _read(self) -> None:
+        # A terminal's line holds 4 kB: were the screen parsed here, the program would wait for the parser.
         while True:
             try:
                 data = os.read(self.fd, 1 << 16)
             except OSError:
-                return
+                data = b""
+            self._unread.put((time.perf_counter(), data))
             if not data:
                 return
-            at = time.perf_counter()
             for question, answer in ASKS.items():
                 if question in data:
                     os.write(self.fd, answer)
+
+    def _parse(self) -> None:
+        while True:
+            at, data = self._unread.get()
+            if not data:
+                return
             with self._news:
                 self.bytes += len(data)
                 self.at = at
@@ -121,5 +131,6 @@ class Program:
         """End it."""
         self.process.kill()
         self.process.wait()
-        self._reader.join(2)
+        for thread in self._threads:
+            thread.join(2)
         os.close(self.fd)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Sequence
+from contextlib import ExitStack
 from dataclasses import replace
 from datetime import datetime
 from typing import Any
@@ -28,6 +29,9 @@ from tui.replay import has_place
 from tui.rows import next_open
 from tui.scene import ARM_SECONDS, Scene
 from tui.verdict_bar import VerdictBar
+
+CURTAIN = 0.3
+"""Seconds at the most before the first paint, however long the engine says nothing."""
 
 TOO_SMALL = "tminus needs 80x23. Make the window larger, or use: tminus status"
 
@@ -57,6 +61,7 @@ class Bridge(Screen[None]):
         self._shown: tuple[object, ...] = ()
         self._shown_since = time.monotonic()
         self._observed: dict[str, str] = {}
+        self._curtain = ExitStack()
         self.set_class(scene.glyphs.ascii, "-ascii")
         self.add_class("-tab-items")
 
@@ -82,7 +87,10 @@ class Bridge(Screen[None]):
         yield KeyBar(id="keys")
 
     def on_mount(self) -> None:
-        """The list has the keys from the start."""
+        """The list has the keys from the start. Nothing is painted before the engine's first word, or its silence:
+        each empty frame on the way there would be a whole screen on the wire."""
+        self._curtain.enter_context(self.app.batch_update())
+        self.set_timer(CURTAIN, self._curtain.close)
         for bar in (self.query_one(Tabs), self.query_one(KeyBar)):
             bar.actions = self.actions
         self.list.focus()
@@ -102,6 +110,8 @@ class Bridge(Screen[None]):
         if "view" in changes:
             changes["cadence"] = self._cadence(changes["view"].metrics.values())
         self.scene = replace(self.scene, **changes)
+        if self.scene.connected or self.scene.lost_why:
+            self._curtain.close()
         if not self.list.key and self.scene.view.phases:
             self.list.key = next_open(self.scene.view, "") or self.scene.view.phases[0].id
             self.list.show(self.scene)
