@@ -27,7 +27,6 @@ from fake_engine import FakeEngine
 from state.loader import load_checklist
 from state.events import utc_text
 from tminus.client.messages import (
-    GateView,
     ItemFace,
     ItemView,
     MetricView,
@@ -109,7 +108,7 @@ class Script:
             if self.mode == "flood":
                 lines = tuple(f"[{self.turn}.{n:04}] 200 GET /community/{n} {20 + n % 7} ms" for n in range(1250))
                 shown = shown_of(lines)
-                await self.engine.tell(Update(output={item: shown for item in self.printing}))
+                await self.engine.tell(Update(output=dict.fromkeys(self.printing, shown)))
 
     def second(self) -> Update:
         """What a second of a live run sends: metrics that move, a gate that counts."""

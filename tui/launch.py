@@ -37,7 +37,7 @@ def run_cockpit(socket: Path, *, name: str, read_only: bool = False, settings: S
     os.environ.setdefault("TEXTUAL_ANIMATIONS", "none")
     os.environ.setdefault("TEXTUAL_SMOOTH_SCROLL", "0")
     os.environ.setdefault("ESCDELAY", "50")
-    gc.disable()  # of what is imported nothing is garbage: a collector that looks through it again and again finds none
+    gc.disable()  # nothing that is imported is garbage: a collector would look through it again and again
     from tui.app import Cockpit
 
     app = Cockpit(socket, name=name, read_only=read_only, settings=settings, look=look)
