@@ -6,7 +6,6 @@ import asyncio
 import fcntl
 import os
 import pty
-import re
 import signal
 import struct
 import subprocess
@@ -75,15 +74,6 @@ class Terminal:
     @property
     def text(self) -> str:
         return "\n".join(self.screen.display)
-
-    def resize(self, columns: int, rows: int) -> None:
-        """The window has another size: its program is told, as a terminal does it."""
-        self.screen.resize(rows, columns)
-        fcntl.ioctl(self.fd, termios.TIOCSWINSZ, struct.pack("HHHH", rows, columns, 0, 0))
-
-    def checklist(self) -> list[str]:
-        """The checklist's pane with every number as #: the clocks go on."""
-        return [re.sub(r" *\d+", " #", line[:60]) for line in self.screen.display[4:37]]
 
     def invisible(self) -> list[str]:
         """Letters whose colour is that of what is behind them."""
@@ -168,29 +158,6 @@ async def test_it_ends_though_the_terminal_went_in_the_midst_of_a_write(engine: 
         terminal.process.send_signal(signal.Signals[end])
         await until(lambda: terminal.process.poll() is not None, 10)
         assert terminal.process.returncode == 0
-    finally:
-        await terminal.close()
-
-
-async def test_a_storm_of_resizes_leaves_a_right_screen_and_so_do_the_keys_after_it(engine: FakeEngine) -> None:
-    terminal = Terminal(engine.socket, MODES["256"])
-    try:
-        await until(lambda: "NO-GO" in terminal.text and "Final Pre-Checks" in terminal.text, 15)
-        before = terminal.checklist()
-        for turn in range(300):
-            terminal.resize(1 + turn * 97 % 300, 1 + turn * 31 % 100)
-            await asyncio.sleep(0)
-        terminal.resize(60, 10)
-        await until(lambda: "tminus needs 80x23" in terminal.text, 15)
-        terminal.resize(120, 40)
-        await until(lambda: terminal.checklist() == before, 15)
-        os.write(terminal.fd, b"\x1b[B" * 3)
-        await until(lambda: terminal.checklist() != before)
-        moved = [line.replace("›", " ") for line in terminal.checklist()]
-        assert moved == [line.replace("›", " ") for line in before]  # cells alone were repainted, and the right ones
-        os.write(terminal.fd, b"\x1b[A" * 3)
-        await until(lambda: terminal.checklist() == before)
-        assert terminal.process.poll() is None
     finally:
         await terminal.close()
 

@@ -12,7 +12,8 @@ OUTPUT_LINES = 500
 
 def merge(view: View, update: Update) -> View:
     """VIEW after UPDATE. New metric values are appended to their series, new output to its lines; both bounded."""
-    series = dict(view.series)  # what an update leaves as it was stays the same object: screens draw it no second time
+    # What an update leaves as it was stays the same object: screens work nothing out of it a second time.
+    series = dict(view.series)
     for name, metric in update.metrics.items():
         series[name] = (*series.get(name, ()), metric.value)[-SERIES_POINTS:]
     output = dict(view.output)
