@@ -19,13 +19,14 @@ from pathlib import Path
 import msgspec
 
 ROOT = Path(__file__).parents[1]
-sys.path[:0] = [str(ROOT), str(ROOT / "tests" / "tui")]
+sys.path.insert(0, str(ROOT))
+sys.path.insert(0, str(ROOT / "tests" / "tui"))
 
 import story
 from fake_engine import FakeEngine
 
-from state.loader import load_checklist
 from state.events import utc_text
+from state.loader import load_checklist
 from tminus.client.messages import (
     ItemFace,
     ItemView,
