@@ -23,14 +23,14 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-ROOT = Path(__file__).parents[1]
-sys.path.insert(0, str(ROOT))
-sys.path.insert(0, str(ROOT / "bench"))
+sys.path.insert(0, str(Path(__file__).parents[1]))
+sys.path.insert(0, str(Path(__file__).parent))
 
 from pty_help import Program
 
 from tminus.places import place_of
 
+ROOT = Path(__file__).parents[1]
 HELLO = """
 from textual.app import App
 from textual.widgets import Static
@@ -142,7 +142,9 @@ def moves(program: Program, count: int = 40, keys: Sequence[bytes] = (DOWN, UP))
     took = []
     for n in range(count):
         before = program.column_of(CURSOR)
-        took.append(program.press(keys[n % len(keys)], lambda one: one.column_of(CURSOR) not in ((), before)))
+        took.append(
+            program.press(keys[n % len(keys)], lambda one, was=before: one.column_of(CURSOR) not in ((), was))
+        )
         time.sleep(0.085)
     return took
 

@@ -2,8 +2,8 @@
 
     python bench/cockpit_engine.py SOCKET [--items 5000]
 
-frozen: nothing is sent. live: at 1 Hz every metric of the story, a gate's progress and the verdict. flood: live, and
-5,000 lines a second from each of two checks in four messages, cut as the engine cuts them. paused: a replay that stands still. soak: 28,800 live seconds with output, as fast as 300 a second; it prints `soaked` when they are through.
+frozen: nothing is sent. live: at 1 Hz every metric of the story, a gate's progress and the verdict. flood: live, and 5,000 lines a second from each of two checks in four messages, cut as the engine cuts them. paused: a replay that stands still.
+soak: 28,800 live seconds with output, as fast as 300 a second; it prints `soaked` when they are through.
 """
 
 from __future__ import annotations
@@ -18,9 +18,8 @@ from pathlib import Path
 
 import msgspec
 
-ROOT = Path(__file__).parents[1]
-sys.path.insert(0, str(ROOT))
-sys.path.insert(0, str(ROOT / "tests" / "tui"))
+sys.path.insert(0, str(Path(__file__).parents[1]))
+sys.path.insert(0, str(Path(__file__).parents[1] / "tests" / "tui"))
 
 import story
 from fake_engine import FakeEngine
@@ -40,6 +39,7 @@ from tminus.client.messages import (
 from tminus.engine.checking import shown_of
 from tminus.engine.views import phase_faces
 
+ROOT = Path(__file__).parents[1]
 SOAK_SECONDS = 28_800
 SOAK_RATE = 300.0
 
@@ -59,7 +59,7 @@ def many(items: int) -> tuple[PhaseFace, ...]:
                 StepFace(
                     "Step",
                     tuple(
-                        ItemFace(id=f"item-{n}", text=f"Look at shard {n} of the table", check="db.count", effect="read")
+                        ItemFace(id=f"item-{n}", text=f"Look at shard {n} ", check="db.count", effect="read")
                         for n in range(first, min(first + 100, items))
                     ),
                 ),
