@@ -2,7 +2,8 @@
 
     python bench/cockpit_engine.py SOCKET [--items 5000]
 
-frozen: nothing is sent. live: at 1 Hz every metric of the story, a gate's progress and the verdict. flood: live, and 5,000 lines a second from each of two checks in four messages, cut as the engine cuts them. paused: a replay that stands still.
+frozen: nothing is sent. live: at 1 Hz every metric of the story and a gate's progress. flood: live, and 5,000 lines a
+second from each of two checks in four messages, cut as the engine cuts them. paused: a replay that stands still.
 soak: 28,800 live seconds with output, as fast as 300 a second; it prints `soaked` when they are through.
 """
 
