@@ -118,7 +118,7 @@ class Cockpit(App[int]):
         self.bridge.update(connected=False, lost_at=since, lost_why=message.why, now=self.now())
 
     def _tick(self) -> None:
-        self.bridge.update(now=screen_time(self.bridge.scene.view, self.now()))
+        self.bridge.tick(screen_time(self.bridge.scene.view, self.now()))
         self._attend_gates()
 
     def _attend_gates(self) -> None:

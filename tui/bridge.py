@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import time
 from collections.abc import Sequence
+from contextlib import ExitStack
 from dataclasses import replace
+from datetime import datetime
 from typing import Any
 
 from textual import events
@@ -24,12 +26,15 @@ from tui.guide import followed
 from tui.item_list import ItemList
 from tui.metrics import Metrics, Strip
 from tui.output import Output
-from tui.pane import Pane
+from tui.pane import Pane, Swatch
 from tui.reasons import OUT_OF_SIGHT
 from tui.replay import has_place
 from tui.rows import next_open, phase_at
-from tui.scene import Scene
+from tui.scene import ARM_SECONDS, Scene
 from tui.verdict_bar import VerdictBar
+
+CURTAIN = 0.3
+"""Seconds at the most before the first paint, however long the engine says nothing."""
 
 TOO_SMALL = "tminus needs 80x23. Make the window larger, or use: tminus status"
 
@@ -60,12 +65,14 @@ class Bridge(Screen[None]):
         self._shown_since = time.monotonic()
         self._observed: dict[str, str] = {}
         self._lead: tuple[str, str] | tuple[()] = ()  # from which item the cursor is to be led, and to which
+        self._curtain = ExitStack()
         self.set_class(scene.glyphs.ascii, "-ascii")
         self.add_class("-tab-items")
 
     def compose(self) -> ComposeResult:
         """The panes. Which of them are in sight is the style sheet's affair."""
         yield Static(TOO_SMALL, id="small", markup=False)
+        yield Swatch()
         yield VerdictBar(id="verdict")
         yield Banner(id="banner")
         yield Tabs(id="tabs")
@@ -84,7 +91,10 @@ class Bridge(Screen[None]):
         yield KeyBar(id="keys")
 
     def on_mount(self) -> None:
-        """The list has the keys from the start."""
+        """The list has the keys from the start. Nothing is painted before the engine's first word, or its silence:
+        each empty frame on the way there would be a whole screen on the wire."""
+        self._curtain.enter_context(self.app.batch_update())
+        self.set_timer(CURTAIN, self._curtain.close)
         for bar in (self.query_one(Tabs), self.query_one(KeyBar)):
             bar.actions = self.actions
         self.list.focus()
@@ -104,6 +114,8 @@ class Bridge(Screen[None]):
         if "view" in changes:
             changes["cadence"] = self._cadence(changes["view"].metrics.values())
         before, self.scene = self.scene, replace(self.scene, **changes)
+        if self.scene.connected or self.scene.lost_why:
+            self._curtain.close()
         if not self.list.key and self.scene.view.phases:
             self.list.key = next_open(self.scene.view, "") or self.scene.view.phases[0].id
             self.list.show(self.scene)
@@ -137,6 +149,13 @@ class Bridge(Screen[None]):
             if since == self.list.item and not self.list.words:
                 self.list.go_to(to)
 
+    def tick(self, now: datetime) -> None:
+        """Another second: nothing is drawn where it changes nothing (a replay that stands still)."""
+        before = self.scene
+        self.scene = replace(before, now=now)
+        if self.is_mounted and self.query("#middle") and self.look() != before:
+            self.update()
+
     def look(self) -> Scene:
         """The scene as it is now: where the cursor is, and for how long this evidence has been in sight."""
         focus = self.list.item
@@ -149,7 +168,8 @@ class Bridge(Screen[None]):
             focus=focus,
             phase_focus=phase_at(self.scene.view, self.list.key),
             detail_visible=visible,
-            shown_for=time.monotonic() - self._shown_since if visible else 0.0,
+            # No more is asked of it than that it is long enough: from there on, a scene may be equal to the last.
+            shown_for=min(time.monotonic() - self._shown_since, ARM_SECONDS) if visible else 0.0,
         )
         return self.scene
 

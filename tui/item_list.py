@@ -9,12 +9,12 @@ from textual.binding import Binding, BindingType
 from textual.message import Message
 
 from state.durations import format_duration
-from tminus.client.messages import ItemFace, ItemView
+from tminus.client.messages import ItemFace, ItemView, View
 from tui.clock import age_of, short_clock
 from tui.glyphs import SIGNS, state_of
-from tui.lines import Line, Span, cut, pad, plain, spread
+from tui.lines import Drawn, Line, Span, cut, pad, plain, spread
 from tui.pane import Pane
-from tui.rows import Row, phase_of, rows_of
+from tui.rows import Row, Rows, phase_of, rows_of
 from tui.scene import Scene
 from tui.sparkline import bar
 
@@ -50,22 +50,32 @@ class ItemList(Pane, can_focus=True):
         self.key = ""
         self.words = ""
         self.folds: dict[str, bool] = {}
-        self.rows: list[Row] = []
+        self.rows = Rows()
+        self._rows_of: tuple[object, ...] = ()
 
     @property
     def item(self) -> str:
         """The item under the cursor; empty on a phase."""
-        return self.key if any(row.kind == "item" and row.key == self.key for row in self.rows) else ""
+        row = self.rows.at(self.key)
+        return self.key if row is not None and row.kind == "item" else ""
 
     def draw(self, scene: Scene, width: int) -> Sequence[Line]:
         """One line a row."""
-        self.rows = rows_of(scene.view, self.folds, self.words)
-        return [row_line(row, scene, width, at=row.takes_cursor and row.key == self.key) for row in self.rows]
+        self._lay_out(scene.view)
+        rows, here = self.rows.rows, self.rows.place.get(self.key)
+        return Drawn(len(rows), lambda y: row_line(rows[y], scene, width, at=y == here))
+
+    def _lay_out(self, view: View) -> None:
+        """The rows anew, when anything has changed that they depend on."""
+        marks = (view.standing.phase, view.gone, tuple(self.folds.items()), self.words)
+        if self._rows_of[1:] != marks or self._rows_of[0] is not view.phases:
+            self.rows = Rows(tuple(rows_of(view, self.folds, self.words)))
+            self._rows_of = (view.phases, *marks)
 
     def go_to(self, key: str) -> None:
         """Put the cursor on the item or phase KEY, unfolding and unfiltering whatever hides it."""
-        self.rows = rows_of(self.scene.view, self.folds, self.words)
-        if not any(row.key == key for row in self.rows):
+        self._lay_out(self.scene.view)
+        if self.rows.at(key) is None:
             self.words = ""
             if phase := phase_of(self.scene.view, key):
                 self.folds[phase.id] = False
@@ -78,15 +88,15 @@ class ItemList(Pane, can_focus=True):
         """Show only what matches WORDS; the cursor goes to the first match if its row is hidden."""
         self.words = words
         self.redraw()
-        if not any(row.key == self.key for row in self.rows):
-            self.key = next((row.key for row in self.rows if row.kind == "item"), self.key)
+        if self.rows.at(self.key) is None:
+            self.key = next((row.key for row in self.rows.rows if row.kind == "item"), self.key)
             self.redraw()
         self.follow_cursor()
         self.post_message(self.Moved())
 
     def follow_cursor(self) -> None:
         """Scroll so that the cursor is in sight, with a line of its surroundings."""
-        place = next((y for y, row in enumerate(self.rows) if row.takes_cursor and row.key == self.key), None)
+        place = self.rows.place.get(self.key)
         height = self.size.height
         if place is None or not height:
             return
@@ -96,7 +106,7 @@ class ItemList(Pane, can_focus=True):
             top = max(place - margin, 0)
         elif place + margin >= top + height:
             top = place + margin - height + 1
-        self.scroll_to(y=min(top, max(len(self.rows) - height, 0)), animate=False, force=True)
+        self.scroll_to(y=min(top, max(len(self.rows.rows) - height, 0)), animate=False, force=True)
 
     def on_resize(self) -> None:
         """Keep the cursor in sight."""
@@ -105,11 +115,8 @@ class ItemList(Pane, can_focus=True):
 
     def action_move(self, step: int) -> None:
         """Move the cursor by STEP rows that take it."""
-        keys = [row.key for row in self.rows if row.takes_cursor]
-        if not keys:
-            return
-        place = keys.index(self.key) if self.key in keys else 0
-        self.go_to(keys[min(max(place + step, 0), len(keys) - 1)])
+        if key := self.rows.beside(self.key, step):
+            self.go_to(key)
 
     def action_page(self, direction: int) -> None:
         """Move the cursor by a page."""
@@ -117,7 +124,7 @@ class ItemList(Pane, can_focus=True):
 
     def action_open(self) -> None:
         """Fold or unfold the phase; ask for the item's detail."""
-        row = next((row for row in self.rows if row.takes_cursor and row.key == self.key), None)
+        row = self.rows.at(self.key)
         if row is None:
             return
         if row.kind == "phase":
@@ -147,7 +154,7 @@ def _phase(row: Row, scene: Scene, width: int) -> Line:
     if phase is None:
         return ()
     current = phase.id == scene.view.standing.phase
-    done = sum(scene.state(face.id).settled for face in phase.items)
+    done = scene.settled.get(phase.id, 0)
     total = len(phase.items)
     fold = scene.glyphs.shut if row.folded else scene.glyphs.unfolded
     style = "key" if current else "head"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import os
 import sys
 from pathlib import Path
@@ -36,8 +37,11 @@ def run_cockpit(socket: Path, *, name: str, read_only: bool = False, settings: S
     os.environ.setdefault("TEXTUAL_ANIMATIONS", "none")
     os.environ.setdefault("TEXTUAL_SMOOTH_SCROLL", "0")
     os.environ.setdefault("ESCDELAY", "50")
+    gc.disable()  # nothing that is imported is garbage: a collector would look through it again and again
     from tui.app import Cockpit
 
     app = Cockpit(socket, name=name, read_only=read_only, settings=settings, look=look)
+    gc.freeze()
+    gc.enable()
     app.run(mouse=settings.mouse)
     return app.return_value if app.return_value is not None else (app.return_code or 0)

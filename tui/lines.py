@@ -6,7 +6,8 @@ through `plain`, which leaves nothing that a terminal or a markup language would
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
+from typing import overload
 
 from rich.cells import cell_len, chop_cells, set_cell_size
 
@@ -14,6 +15,32 @@ from state.clean import clean
 
 Span = tuple[str, str]
 Line = tuple[Span, ...]
+
+
+class Drawn(Sequence[Line]):
+    """LENGTH lines, each drawn by DRAW when it is first asked for: of thousands, a pane shows forty."""
+
+    def __init__(self, length: int, draw: Callable[[int], Line]) -> None:
+        self._length = length
+        self._draw = draw
+        self._kept: dict[int, Line] = {}
+
+    def __len__(self) -> int:
+        return self._length
+
+    @overload
+    def __getitem__(self, place: int) -> Line: ...
+    @overload
+    def __getitem__(self, place: slice) -> Sequence[Line]: ...
+    def __getitem__(self, place: int | slice) -> Line | Sequence[Line]:
+        if isinstance(place, slice):
+            return [self[n] for n in range(*place.indices(self._length))]
+        if not -self._length <= place < self._length:
+            raise IndexError(place)
+        place %= self._length
+        if place not in self._kept:
+            self._kept[place] = self._draw(place)
+        return self._kept[place]
 
 
 def plain(text: object) -> str:
@@ -166,3 +193,40 @@ def halves(width: int, rule: Span) -> tuple[int, int]:
     """How WIDTH splits around RULE."""
     inner = max(width - cell_len(rule[0]), 2)
     return inner // 2, inner - inner // 2
+
+
+def differing(before: Line, after: Line) -> tuple[int, int]:
+    """(first, behind) of the cells in which AFTER differs from BEFORE; (0, 0) when it does not.
+
+    >>> differing((("at 20:45:01", "dim"),), (("at 20:45:02", "dim"),))
+    (10, 11)
+    >>> differing((("a", ""), ("bc", "")), (("a", ""), ("b", "")))
+    (2, 3)
+    """
+    if before == after:
+        return 0, 0
+    left = _alike(before, after)
+    wide, old = width_of(after), width_of(before)
+    if wide != old:
+        return left, max(wide, old)
+    right = _alike(_mirrored(before), _mirrored(after))
+    return left, max(wide - right, left)
+
+
+def _alike(one: Line, other: Line) -> int:
+    """Cells from the left that look the same in both."""
+    cells = 0
+    for (a, style), (b, other_style) in zip(one, other, strict=False):
+        if style != other_style:
+            return cells
+        if a == b:
+            cells += cell_len(a)
+            continue
+        if a.isascii() and b.isascii():  # in others a letter may join the one before it
+            cells += next((n for n, (x, y) in enumerate(zip(a, b, strict=False)) if x != y), min(len(a), len(b)))
+        return cells
+    return cells
+
+
+def _mirrored(line: Line) -> Line:
+    return tuple((text[::-1], style) for text, style in reversed(line))

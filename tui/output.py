@@ -7,7 +7,7 @@ from typing import ClassVar
 
 from textual.binding import Binding, BindingType
 
-from tui.lines import Line, plain
+from tui.lines import Drawn, Line, plain
 from tui.pane import Pane
 from tui.scene import Scene
 
@@ -63,4 +63,5 @@ class Output(Pane, can_focus=True):
 
     def draw(self, scene: Scene, width: int) -> Sequence[Line]:
         """The lines as plain text."""
-        return [((plain(line), "dim"),) for line in scene.view.output.get(scene.focus, ())]
+        lines = scene.view.output.get(scene.focus, ())
+        return Drawn(len(lines), lambda y: ((plain(lines[y]), "dim"),))

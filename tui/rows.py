@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from bisect import bisect_left
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import cached_property, lru_cache
 
 from tminus.client.messages import ItemFace, PhaseFace, View
 
@@ -23,6 +25,32 @@ class Row:
     def takes_cursor(self) -> bool:
         """Whether the cursor may stand on it."""
         return self.kind in ("phase", "item")
+
+
+@dataclass(frozen=True)
+class Rows:
+    """The rows in order. `place` is where a phase or an item stands, `stops` are the places that take the cursor."""
+
+    rows: tuple[Row, ...] = ()
+
+    @cached_property
+    def place(self) -> Mapping[str, int]:
+        return {self.rows[y].key: y for y in self.stops}
+
+    @cached_property
+    def stops(self) -> tuple[int, ...]:
+        return tuple(y for y, row in enumerate(self.rows) if row.takes_cursor)
+
+    def at(self, key: str) -> Row | None:
+        """The row of the phase or the item KEY; None when it is not shown."""
+        return self.rows[self.place[key]] if key in self.place else None
+
+    def beside(self, key: str, step: int) -> str:
+        """The phase or the item STEP stops after KEY, the first or the last at the ends; empty without any."""
+        if not self.stops:
+            return ""
+        here = bisect_left(self.stops, self.place[key]) if key in self.place else 0
+        return self.rows[self.stops[min(max(here + step, 0), len(self.stops) - 1)]].key
 
 
 def folded_by_default(view: View, phase: PhaseFace) -> bool:
@@ -57,8 +85,12 @@ def rows_of(view: View, folds: Mapping[str, bool], words: str = "") -> list[Row]
 
 def matches(face: ItemFace, words: list[str]) -> bool:
     """Whether every one of WORDS is in the item's id, text or check."""
-    hay = f"{face.id} {face.text} {face.check}".lower()
-    return all(word in hay for word in words)
+    return not words or all(word in _hay(face.id, face.text, face.check) for word in words)
+
+
+@lru_cache(maxsize=16384)
+def _hay(name: str, text: str, check: str) -> str:
+    return f"{name} {text} {check}".lower()
 
 
 def next_open(view: View, after: str) -> str:

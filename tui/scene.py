@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
-from functools import cached_property
 
 from tminus.client.messages import GateView, ItemFace, ItemView, PhaseFace, View
 from tui.glyphs import UNICODE, Glyphs
+from tui.kept import kept
 
 EPOCH = datetime.fromtimestamp(0, UTC)
 ARM_SECONDS = 1.0
@@ -38,10 +39,15 @@ class Scene:
     cadence: tuple[tuple[str, float], ...] = ()  # metric → seconds between its samples, as seen so far
     keys: tuple[tuple[str, str], ...] = ()  # action → its key as a person reads it
 
-    @cached_property
+    @property
     def faces(self) -> dict[str, ItemFace]:
         """Every item's face by id."""
-        return {face.id: face for phase in self.view.phases for face in phase.items}
+        return _faces(self.view.phases)
+
+    @property
+    def settled(self) -> dict[str, int]:
+        """How many items of each phase are settled, by the phase's id."""
+        return _settled(self.view.phases, self.view.items)
 
     @property
     def face(self) -> ItemFace | None:
@@ -81,3 +87,14 @@ class Scene:
         """Gates that wait for a person's decision, those that tripped before those that see nothing."""
         asking = [gate for gate in self.view.gates.values() if gate.asks]
         return tuple(sorted(asking, key=lambda gate: gate.state != "tripped"))
+
+
+@kept
+def _faces(phases: tuple[PhaseFace, ...]) -> dict[str, ItemFace]:
+    return {face.id: face for phase in phases for face in phase.items}
+
+
+@kept
+def _settled(phases: tuple[PhaseFace, ...], items: Mapping[str, ItemView]) -> dict[str, int]:
+    done = {name for name, item in items.items() if item.settled}
+    return {phase.id: sum(face.id in done for face in phase.items) for phase in phases}

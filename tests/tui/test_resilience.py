@@ -65,7 +65,7 @@ async def test_nothing_is_repainted_when_nothing_changes(cockpit: Open) -> None:
         await pilot.pause()
         painted: list[object] = []
         for pane in app.bridge.query(Pane):
-            pane.refresh_lines = lambda *where, pane=pane: painted.append((pane.id, where))  # type: ignore[method-assign]
+            pane._refresh_cells = lambda *where, pane=pane: painted.append((pane.id, where))  # type: ignore[method-assign]
         await engine.tell(Update(items={"disk": story.items()["disk"]}))
         app.bridge.update(now=story.NOW)
         await pilot.pause(0.3)

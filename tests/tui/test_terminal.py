@@ -28,7 +28,8 @@ CHILD = """
 import sys
 from pathlib import Path
 from tui.launch import run_cockpit
-sys.exit(run_cockpit(Path(sys.argv[1]), name="anna"))
+from tui.settings import Settings
+sys.exit(run_cockpit(Path(sys.argv[1]), name="anna", settings=Settings(theme=sys.argv[2])))
 """
 MODES = {
     "truecolor": {"TERM": "xterm-256color", "COLORTERM": "truecolor"},
@@ -42,7 +43,8 @@ MODES = {
 class Terminal:
     """A child on a pseudo-terminal of its own, its screen kept by pyte and its bytes counted."""
 
-    def __init__(self, socket: Path, environment: dict[str, str], columns: int = 120, rows: int = 40) -> None:
+    def __init__(self, socket: Path, environment: dict[str, str], theme: str = "auto") -> None:
+        columns, rows = 120, 40
         self.screen = pyte.Screen(columns, rows)
         self._stream = pyte.ByteStream(self.screen)
         self.raw = b""
@@ -50,7 +52,7 @@ class Terminal:
         fcntl.ioctl(child, termios.TIOCSWINSZ, struct.pack("HHHH", rows, columns, 0, 0))
         inherited = {key: os.environ[key] for key in ("PATH", "HOME", "LANG") if key in os.environ}
         self.process = subprocess.Popen(
-            [sys.executable, "-c", CHILD, str(socket)],
+            [sys.executable, "-c", CHILD, str(socket), theme],
             stdin=child, stdout=child, stderr=child, cwd=ROOT, start_new_session=True,
             env={**inherited, "PYTHONPATH": str(ROOT), "PYTHONUTF8": "1", **environment},
         )  # fmt: skip
@@ -99,9 +101,12 @@ async def engine(tmp_path: Path) -> AsyncIterator[FakeEngine]:
         yield one
 
 
-@pytest.mark.parametrize("mode", MODES)
-async def test_all_text_can_be_seen_in_every_depth_of_colour(engine: FakeEngine, mode: str) -> None:
-    terminal = Terminal(engine.socket, MODES[mode])
+@pytest.mark.parametrize(
+    ("mode", "theme"),
+    [*((mode, "auto") for mode in MODES), *((mode, "light") for mode in ("truecolor", "256", "16"))],
+)
+async def test_all_text_can_be_seen_in_every_depth_of_colour(engine: FakeEngine, mode: str, theme: str) -> None:
+    terminal = Terminal(engine.socket, MODES[mode], theme)
     try:
         await until(lambda: "NO-GO" in terminal.text and "Final Pre-Checks" in terminal.text, 15)
         assert terminal.invisible() == []

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import cached_property
 from typing import Any
 
 import msgspec
@@ -33,7 +34,7 @@ class StepFace(msgspec.Struct, frozen=True):
     items: tuple[ItemFace, ...]
 
 
-class PhaseFace(msgspec.Struct, frozen=True, kw_only=True):
+class PhaseFace(msgspec.Struct, frozen=True, kw_only=True, dict=True):
     """A phase: `offset` is its planned start in seconds from T0, None when it has none."""
 
     id: str
@@ -44,7 +45,7 @@ class PhaseFace(msgspec.Struct, frozen=True, kw_only=True):
     offset: float | None = None
     steps: tuple[StepFace, ...] = ()
 
-    @property
+    @cached_property  # asked for by every pane at every tick
     def items(self) -> tuple[ItemFace, ...]:
         """Its items in order."""
         return tuple(item for step in self.steps for item in step.items)

@@ -12,6 +12,7 @@ OUTPUT_LINES = 500
 
 def merge(view: View, update: Update) -> View:
     """VIEW after UPDATE. New metric values are appended to their series, new output to its lines; both bounded."""
+    # What an update leaves as it was stays the same object: screens work nothing out of it a second time.
     series = dict(view.series)
     for name, metric in update.metrics.items():
         series[name] = (*series.get(name, ()), metric.value)[-SERIES_POINTS:]
@@ -26,14 +27,14 @@ def merge(view: View, update: Update) -> View:
     return msgspec.structs.replace(
         view,
         run=update.run or view.run,
-        items={**view.items, **update.items},
-        gates={**view.gates, **update.gates},
-        metrics={**view.metrics, **update.metrics},
+        items={**view.items, **update.items} if update.items else view.items,
+        gates={**view.gates, **update.gates} if update.gates else view.gates,
+        metrics={**view.metrics, **update.metrics} if update.metrics else view.metrics,
         series=series,
         holds=view.holds if update.holds is None else update.holds,
         gone=view.gone if update.gone is None else update.gone,
-        times={**view.times, **update.times},
+        times={**view.times, **update.times} if update.times else view.times,
         standing=update.standing or view.standing,
-        progress={**view.progress, **update.progress},
+        progress={**view.progress, **update.progress} if update.progress else view.progress,
         output=output,
     )

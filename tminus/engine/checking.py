@@ -7,7 +7,8 @@ import dataclasses
 import hashlib
 import logging
 import time
-from collections.abc import Callable
+from collections import deque
+from collections.abc import Callable, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -26,6 +27,7 @@ from state.targets import Targets
 from state.verdicts import Outcome
 from tminus.client.messages import ProgressView
 from tminus.client.requests import Plan, RunCheck
+from tminus.client.view import OUTPUT_LINES
 from tminus.engine import acts
 from tminus.engine.acts import Refusal
 from tminus.engine.session import NotRecorded, Session
@@ -181,16 +183,34 @@ class Checking:
         )
 
 
+def shown_of(lines: Sequence[str], left_out: int = 0) -> tuple[str, ...]:
+    """What is sent of LINES, before which LEFT_OUT more were printed: no more than a screen keeps, and how many are
+    missing.
+
+    >>> shown_of([str(n) for n in range(600)])[:2]
+    ('… 101 lines not shown', '101')
+    """
+    left_out += max(len(lines) - OUTPUT_LINES, 0)
+    if not left_out:
+        return tuple(lines)
+    kept = tuple(lines[-(OUTPUT_LINES - 1) :])
+    left_out += min(len(lines), OUTPUT_LINES) - len(kept)
+    return (f"… {left_out:,} lines not shown", *kept)
+
+
 class _Lines:
-    """Gathers output so that a check which prints thousands of lines a second sends four messages a second."""
+    """Gathers output so that a check which prints thousands of lines a second sends four messages a second, and in
+    each no more lines than a screen keeps."""
 
     def __init__(self, send: Callable[[tuple[str, ...]], None]) -> None:
         self._send = send
-        self._lines: list[str] = []
+        self._lines: deque[str] = deque(maxlen=OUTPUT_LINES)
+        self._count = 0
         self._timer: asyncio.TimerHandle | None = None
 
     def __call__(self, line: str) -> None:
         self._lines.append(line)
+        self._count += 1
         if self._timer is None:
             self._timer = asyncio.get_running_loop().call_later(LINES_AT_ONCE, self.flush)
 
@@ -200,5 +220,7 @@ class _Lines:
             self._timer.cancel()
             self._timer = None
         if self._lines:
-            lines, self._lines = tuple(self._lines), []
-            self._send(lines)
+            shown = shown_of(tuple(self._lines), self._count - len(self._lines))
+            self._lines.clear()
+            self._count = 0
+            self._send(shown)
