@@ -12,12 +12,15 @@ from state.durations import format_duration
 from tminus.client.messages import ItemFace, ItemView, View
 from tui.clock import age_of, short_clock
 from tui.glyphs import SIGNS, state_of
+from tui.guide import guided
+from tui.kept import kept
 from tui.lines import Drawn, Line, Span, cut, pad, plain, spread
 from tui.pane import Pane
 from tui.rows import Row, Rows, phase_of, rows_of
 from tui.scene import Scene
 from tui.sparkline import bar
 
+_turn = kept(guided)
 STATE_CELLS = 8  # glyph, space, word
 MARK_CELLS = 5
 
@@ -181,7 +184,9 @@ def _item(face: ItemFace, scene: Scene, width: int, *, at: bool) -> Line:
     critical = ("!", "warn strong") if face.critical and not item.settled else (" ", "")
     tail: tuple[Span, ...] = ((_time(face, item, scene), "info" if item.status == "running" else "dim"), (" ", ""))
     tail += marks_of(face, item)
-    return spread([(" ", ""), (state, sign.style), critical, (plain(face.text), quiet)], tail, width,
+    # Whose turn it is in a phase that is done in order.
+    turn = (scene.glyphs.arrow, "key") if face.id == _turn(scene.view) else (" ", "")
+    return spread([turn, (state, sign.style), critical, (plain(face.text), quiet)], tail, width,
                   scene.glyphs.ellipsis)  # fmt: skip
 
 

@@ -28,9 +28,10 @@ from tminus.client.messages import (
 from tui.actions import ACTIONS
 from tui.detail import detail_lines
 from tui.guide import followed, guided, next_stop, ways
+from tui.item_list import row_line
 from tui.lines import text_of, width_of
 from tui.readback import readback_lines
-from tui.rows import phase_at
+from tui.rows import phase_at, rows_of
 from tui.scene import Scene
 from tui.schedule import projection, schedule
 
@@ -175,6 +176,18 @@ def test_read_do_has_one_next_item_and_do_confirm_has_none() -> None:
     assert guided(two_phases(settled=("a0", "a2"))) == "a1"
     assert guided(two_phases(settled=("a0", "a1", "a2"))) == ""
     assert guided(two_phases("do-confirm")) == ""
+
+
+def test_the_list_points_at_the_item_whose_turn_it_is() -> None:
+    def pointed(view: View) -> list[str]:
+        at = scene(view=view)
+        rows = rows_of(view, {})
+        lines = [text_of(row_line(row, at, 60, at=False)) for row in rows]
+        return [row.key for row, line in zip(rows, lines, strict=True) if line.startswith(" " + at.glyphs.arrow)]
+
+    assert pointed(two_phases(settled=("a0",))) == ["a1"]
+    assert pointed(two_phases("do-confirm", settled=("a0",))) == []
+    assert pointed(two_phases(settled=("a0", "a1", "a2"))) == []
 
 
 def test_next_leads_to_the_item_whose_turn_it_is_and_from_it_onwards() -> None:
