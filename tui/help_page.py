@@ -54,10 +54,8 @@ def help_page(actions: Sequence[Action], scene: Scene, width: int, pane: str = "
             lines += [*wrapped(title + about, width, "head"), *_actions(own, scene, width), ()]
     for title, signs in (("ITEMS", SIGNS), ("METRICS", METRIC_SIGNS), ("GATES", GATE_SIGNS), ("VERDICT", GO_SIGNS)):
         lines += [((title, "head"),), *(_sign_line(sign, scene) for sign in signs.values()), ()]
-    arrow = scene.glyphs.arrow
-    told = (
-        f"__ a mark that is missing, AL one that was given, auto: its check settles it; ! critical; {arrow} its turn"
-    )
+    told = "__ a mark that is missing, AL one that was given, auto: its check settles it; ! critical"
+    told += f"; {scene.glyphs.arrow} the item whose turn it is"
     return [*lines, (("MARKS", "head"),), *wrapped(told, width, "dim", indent=2)]
 
 
