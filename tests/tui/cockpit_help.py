@@ -23,7 +23,7 @@ Opened = tuple[Cockpit, Pilot[int], FakeEngine]
 Open = Callable[..., AbstractAsyncContextManager[Opened]]
 
 
-async def until(condition: Callable[[], object], seconds: float = 5.0) -> None:
+async def until(condition: Callable[[], object], seconds: float = 20.0) -> None:
     """Wait until CONDITION holds."""
     async with asyncio.timeout(seconds):
         while not condition():

@@ -68,7 +68,7 @@ class FakeEngine:
 
     async def request(self, count: int = 1) -> Request:
         """The request number COUNT, when it has come."""
-        async with asyncio.timeout(5):
+        async with asyncio.timeout(20):
             while len(self.asked) < count:
                 self._asked.clear()
                 await self._asked.wait()
