@@ -28,6 +28,7 @@ class Scene:
     connected: bool = False
     lost_at: datetime | None = None
     lost_why: str = ""
+    lost_what: str = ""  # in three words, when it is anything but gone
     focus: str = ""  # the item under the cursor
     detail_visible: bool = False
     shown_for: float = 0.0  # seconds that this evidence of this item has been on the screen
