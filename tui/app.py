@@ -115,7 +115,9 @@ class Cockpit(App[int]):
         """The engine has gone: say so, and since when."""
         self.client = None
         since = self.bridge.scene.lost_at or self.now()
-        self.bridge.update(connected=False, lost_at=since, lost_why=message.why, now=self.now())
+        self.bridge.update(
+            connected=False, lost_at=since, lost_why=message.why, lost_what=message.what, now=self.now()
+        )
 
     def _tick(self) -> None:
         self.bridge.tick(screen_time(self.bridge.scene.view, self.now()))

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 
 from tui.clock import short_clock
 from tui.lines import Line, fit, pad, plain, wrap
+from tui.link import GONE
 from tui.pane import Pane
 from tui.replay import replay_lines
 from tui.scene import Scene
@@ -36,8 +37,15 @@ def banner_lines(scene: Scene, width: int) -> list[Line]:
     lines = replay_lines(scene, width)
     if scene.lost_at is not None:
         gone = short_clock((scene.now - scene.lost_at).total_seconds())
-        text = f" ENGINE GONE {gone}  the run is safe in its record; trying again every second (tminus run starts it)"
-        lines.append(((pad(text, width), "block-bad"),))
+        if scene.lost_what in ("", GONE):
+            told = "the run is safe in its record; trying again every second (tminus run starts it)"
+            lines.append(((pad(f" {GONE} {gone}  {told}", width), "block-bad"),))
+        else:
+            told = "the run is safe in its record; trying again"
+            lines.append(((pad(f" {scene.lost_what} {gone}  {told}", width), "block-bad"),))
+            lines += [
+                fit(((" ", ""), (line, "bad strong")), width) for line in wrap(plain(scene.lost_why), width - 2)[:4]
+            ]
     for gate in scene.undecided:
         lines.append(((pad(f" {asking(gate).upper()}  {plain(gate.text)}", width), "block-bad"),))
         for line in wrap(f"{plain(gate.why)}  {scene.glyphs.arrow} {plain(gate.then)}", width - 2)[:2]:

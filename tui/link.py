@@ -8,13 +8,17 @@ from pathlib import Path
 
 from textual.message import Message
 
-from tminus.client import Client, EngineGone
+from tminus.client import Client, EngineGone, NotUnderstood, OtherVersion
 from tminus.client.messages import View
 
 BETWEEN_VIEWS = 0.25
 """Seconds: a flood of changes is shown at most four times a second; the first of a flood at once."""
 
 RETRY = 1.0
+RETRY_NOT_UNDERSTOOD = 5.0
+"""Seconds: an engine that sends rubbish again at once must not make the screen flicker."""
+
+GONE, OTHER_VERSION, NOT_UNDERSTOOD = "ENGINE GONE", "ENGINE OF ANOTHER VERSION", "ENGINE NOT UNDERSTOOD"
 
 
 class Told(Message):
@@ -31,21 +35,30 @@ class Told(Message):
 
 
 class Lost(Message):
-    """No engine answers; `why` says what happened."""
+    """There is no engine to talk to: `what` in three words, `why` says what happened."""
 
-    def __init__(self, why: str) -> None:
+    def __init__(self, why: str, what: str = GONE) -> None:
         super().__init__()
+        self.what = what
         self.why = why
 
 
 async def follow(socket: Path, name: str, kind: str, post: Callable[[Message], object]) -> None:
     """Tell POST what the engine at SOCKET says, for ever; it connects again whenever the engine comes back."""
     while True:
+        wait = RETRY
         try:
             async with Client(socket, name=name, kind=kind, watch=True) as client:
                 async for view in client.updates():
                     post(Told(client, view))
                     await asyncio.sleep(BETWEEN_VIEWS)
         except EngineGone as error:
-            post(Lost(str(error)))
-        await asyncio.sleep(RETRY)
+            post(Lost(str(error), _what(error)))
+            wait = RETRY_NOT_UNDERSTOOD if isinstance(error, NotUnderstood) else RETRY
+        await asyncio.sleep(wait)
+
+
+def _what(error: EngineGone) -> str:
+    if isinstance(error, OtherVersion):
+        return OTHER_VERSION
+    return NOT_UNDERSTOOD if isinstance(error, NotUnderstood) else GONE

@@ -29,6 +29,7 @@ class Scene:
     connected: bool = False
     lost_at: datetime | None = None
     lost_why: str = ""
+    lost_what: str = ""  # in three words, when it is anything but gone
     focus: str = ""  # the item under the cursor
     phase_focus: str = ""  # the phase that the cursor is on or in
     detail_visible: bool = False

@@ -8,6 +8,7 @@ from state.durations import format_duration
 from tui.clock import clock, local_time, t_clock
 from tui.glyphs import GO_SIGNS
 from tui.lines import Line, Span, fit, joined, plain, spread
+from tui.link import GONE
 from tui.pane import Pane
 from tui.scene import Scene
 from tui.schedule import projection
@@ -47,7 +48,8 @@ def verdict_word(scene: Scene) -> str:
 def _verdict(scene: Scene) -> Line:
     word = verdict_word(scene)
     if word not in GO_SIGNS:
-        return ((" ? UNKNOWN ", "block-warn"), (" no engine", "warn strong"))
+        what = scene.lost_what.lower() if scene.lost_what not in ("", GONE) else "no engine"
+        return ((" ? UNKNOWN ", "block-warn"), (f" {what}", "warn strong"))
     sign = GO_SIGNS[word]
     count = len(scene.view.standing.blockers)
     told = f" {count} blocker{'s' * (count != 1)}" if count else " nothing stands against it"

@@ -21,8 +21,8 @@ Answer = dict[str, Any] | str | Callable[[Any], dict[str, Any]]
 class FakeEngine:
     """Listens at `socket`, shows `view`, keeps every request in `asked`.
 
-    `answers` maps a request's type to what is replied: a dict is its data, a string a refusal, a function makes the data of the
-    request.
+    `protocol` is the one it says it speaks. With `mute` it takes a request and never answers. `answers` maps a
+    request's type to what is replied: a dict is its data, a string a refusal, a function makes the data of it.
     """
 
     def __init__(self, socket: Path, view: View) -> None:
@@ -31,6 +31,8 @@ class FakeEngine:
         self.asked: list[Request] = []
         self.hellos: list[Hello] = []
         self.answers: dict[type, Answer] = {}
+        self.protocol = PROTOCOL
+        self.mute = False
         self._writers: set[asyncio.StreamWriter] = set()
         self._asked = asyncio.Event()
 
@@ -66,6 +68,12 @@ class FakeEngine:
             writer.write(msgspec.json.encode(Snapshot(view=view)) + b"\n")
             await writer.drain()
 
+    async def babble(self, line: bytes) -> None:
+        """Send LINE, whatever it is."""
+        for writer in list(self._writers):
+            writer.write(line)
+            await writer.drain()
+
     async def request(self, count: int = 1) -> Request:
         """The request number COUNT, when it has come."""
         async with asyncio.timeout(20):
@@ -92,7 +100,7 @@ class FakeEngine:
 
         if isinstance(request, Hello):
             self.hellos.append(request)
-            send(Welcome(version="0.1.0", protocol=PROTOCOL, name=request.name, uid=os.getuid()))
+            send(Welcome(version="0.1.0", protocol=self.protocol, name=request.name, uid=os.getuid()))
             if request.watch:
                 self._writers.add(writer)
                 send(Snapshot(view=self.view))
@@ -100,6 +108,8 @@ class FakeEngine:
         if not isinstance(request, ShowPlan):
             self.asked.append(request)
             self._asked.set()
+        if self.mute and not isinstance(request, ShowPlan):
+            return
         answer = self.answers.get(type(request), {})
         if callable(answer):
             answer = answer(request)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 from tminus.cli.common import UNUSABLE, end
@@ -16,6 +17,9 @@ def open_cockpit(socket: Path, *, name: str, read_only: bool) -> int:
     from tminus.settings import read_settings, settings_path
     from tui import BadSettings, NoScreen, Settings, run_cockpit
 
+    # A shell that exports these would pin the screen to the size it had once, through every resize.
+    for variable in ("COLUMNS", "LINES"):
+        os.environ.pop(variable, None)
     try:
         settings = Settings.of(read_settings(settings_path()).cockpit)
         return run_cockpit(socket, name=name, read_only=read_only, settings=settings)

@@ -12,6 +12,7 @@ from typing import Self
 
 import msgspec
 
+from state.clean import clean
 from tminus.client.messages import (
     Message,
     Reply,
@@ -20,7 +21,7 @@ from tminus.client.messages import (
     View,
     Welcome,
 )
-from tminus.client.requests import PROTOCOL, Hello, Request
+from tminus.client.requests import PROTOCOL, Hello, Play, ReadCourse, Request, ShowPlan
 from tminus.client.view import merge
 
 LINE_LIMIT = 16 * 1024 * 1024
@@ -28,6 +29,18 @@ LINE_LIMIT = 16 * 1024 * 1024
 
 class EngineGone(Exception):
     """No engine answers on the socket, or it hung up. The run itself is safe in the record."""
+
+
+class OtherVersion(EngineGone):
+    """An engine answers, but in another protocol than ours; the message says which, and what to do."""
+
+
+class NotUnderstood(EngineGone):
+    """An engine answers, but what it sent cannot be read; the message says why."""
+
+
+class NotKnown(EngineGone):
+    """The engine went after it was asked and before it answered: it may have recorded the act, or not."""
 
 
 class Refused(Exception):
@@ -51,6 +64,7 @@ class Client:
         self._changed = asyncio.Event()
         self._gone = asyncio.Event()
         self._first = asyncio.Event()
+        self._end: EngineGone = EngineGone("the engine has gone")
 
     async def __aenter__(self) -> Self:
         try:
@@ -58,35 +72,59 @@ class Client:
         except OSError as error:
             raise EngineGone(f"no engine answers at {self.socket.name}: {error.strerror or error}") from error
         self._task = asyncio.create_task(self._read())
-        await self._send(self._hello)
-        await self._first.wait()
-        if self.welcome is None:
-            raise EngineGone("the engine hung up at once: you may not be allowed in")
-        if self.welcome.protocol != PROTOCOL:
-            raise EngineGone(
-                f"the engine speaks protocol {self.welcome.protocol} (tminus {self.welcome.version}), this client "
-                f"{PROTOCOL}: use the same version, or `tminus stop` and start it again"
-            )
+        try:
+            await self._greet()
+        except BaseException:
+            # Nobody calls __aexit__ for us: whoever tries again every second would leave a connection each time.
+            await self._close()
+            raise
         return self
 
     async def __aexit__(
         self, kind: type[BaseException] | None, value: BaseException | None, trace: TracebackType | None
     ) -> None:
+        await self._close()
+
+    async def _greet(self) -> None:
+        await self._send(self._hello)
+        await self._first.wait()
+        if self.welcome is None:
+            if isinstance(self._end, NotUnderstood):
+                raise self._end
+            raise EngineGone("the engine hung up at once: you may not be allowed in")
+        if self.welcome.protocol != PROTOCOL:
+            raise OtherVersion(
+                f"the engine is tminus {clean(self.welcome.version)}, protocol {self.welcome.protocol}; this screen "
+                f"or command speaks protocol {PROTOCOL}. Open it with that version; or end it with that version's "
+                "`tminus stop`, and `tminus run` goes on from its record"
+            )
+
+    async def _close(self) -> None:
         self._task.cancel()
         self._writer.close()
         with contextlib.suppress(OSError, asyncio.CancelledError):
             await self._writer.wait_closed()
 
     async def ask(self, request: Request) -> Reply:
-        """Send REQUEST and wait for its reply. Raises Refused, or EngineGone when the engine ends meanwhile."""
+        """Send REQUEST and wait for its reply.
+
+        Raises Refused; EngineGone when it could not be sent; NotKnown when the engine ended before it answered.
+        """
         number = next(self._numbers)
         future: asyncio.Future[Reply] = asyncio.get_running_loop().create_future()
         if self._gone.is_set():
-            raise EngineGone("the engine has gone")
+            raise EngineGone("the engine has gone: nothing was recorded")
         self._waiting[number] = future
         try:
             await self._send(msgspec.structs.replace(request, id=number))
             reply = await future
+        except EngineGone as error:
+            if isinstance(request, ShowPlan | Play | ReadCourse):  # these record nothing
+                raise
+            raise NotKnown(
+                "the engine went before it answered: it is not known whether this was recorded. "
+                "Look at the item when the engine is back"
+            ) from error
         finally:
             self._waiting.pop(number, None)
         if reply.error:
@@ -96,14 +134,14 @@ class Client:
     async def updates(self) -> AsyncIterator[View]:
         """The view now, and again whenever it changed; changes that come together are yielded as one.
 
-        Raises EngineGone when the engine ends.
+        Raises EngineGone when the engine ends, NotUnderstood when it sends what cannot be read.
         """
         while True:
             self._changed.clear()
             yield self.view
             await self._changed.wait()
             if self._gone.is_set():
-                raise EngineGone("the engine has gone")
+                raise self._end
 
     async def _send(self, request: Request) -> None:
         try:
@@ -117,15 +155,19 @@ class Client:
         try:
             while line := await self._reader.readline():
                 self._take(decoder.decode(line))
-        except (OSError, ValueError, msgspec.DecodeError):
-            pass  # an engine that dies or speaks rubbish is gone, either way
+        except msgspec.DecodeError as error:
+            self._end = NotUnderstood(f"the engine sent a line that is not understood: {clean(str(error))[:100]}")
+        except ValueError:  # of readline
+            self._end = NotUnderstood(f"the engine sent a line of more than {LINE_LIMIT // 1024**2} MiB")
+        except OSError:
+            pass  # it has gone
         finally:
             self._gone.set()
             self._first.set()
             self._changed.set()
             for future in self._waiting.values():
                 if not future.done():
-                    future.set_exception(EngineGone("the engine has gone"))
+                    future.set_exception(EngineGone(str(self._end)))
 
     def _take(self, message: Message) -> None:
         match message:
