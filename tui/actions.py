@@ -85,7 +85,7 @@ ACTIONS: tuple[Action, ...] = (
     Action("items", "1", "items", "The checklist", "screen"),
     Action("detail", "2", "detail", "The challenge and its response", "screen"),
     Action("metrics", "3", "metrics", "Live metrics and gates", "screen", twin="tminus status"),
-    Action("copy", "y", "copy", "Copy what the detail shows to your clipboard, and to a file", "screen",
+    Action("copy", "e", "copy", "Copy what the detail shows to your clipboard, and to a file", "screen",
            twin="tminus status --json", why_not=reasons.copy),
     Action("capture", "v", "save screen", "Save the screen as a picture (SVG) and as text", "screen"),
     Action("plot", "m", "plot", "A metric over the whole screen: its course, its gates, what happened", "screen",

@@ -56,6 +56,7 @@ class Cockpit(App[int]):
         settings: Settings | None = None,
         look: theme.Look | None = None,
         now: Callable[[], datetime] = _utc_now,
+        farewell: str = "",
     ) -> None:
         self.look = look or theme.Look("tminus-dark", False, False)
         super().__init__(ansi_color=True if self.look.ansi else None)
@@ -65,6 +66,7 @@ class Cockpit(App[int]):
         self.settings = settings or Settings()
         self.actions = remapped(self.settings.keys)
         self.socket = socket
+        self.farewell = farewell or "The screen is closed; the run goes on. Open it again with: tminus run"
         self.now = now
         self.client: Client | None = None
         keys = tuple((action.id, action.shown_key) for action in self.actions)
@@ -212,6 +214,11 @@ class Cockpit(App[int]):
     async def pick(self, choice: Choice) -> str:
         """Let the person choose; empty is none."""
         return await self.push_screen_wait(Pick(choice, self.scene))
+
+    def notify(self, message: str, **more: Any) -> None:
+        """Show a toast, unless the same words are in sight already: a key that is held must not bury the screen."""
+        if not any(one.message == message for one in self._notifications):
+            super().notify(message, **more)
 
     def say(self, text: str, severity: Any = "information") -> None:
         """Tell the person something, for a while."""

@@ -127,7 +127,7 @@ class Bridge(Screen[None]):
                 pane.show(self.scene)
         self._say_below()
         if filtered := self.list.words:
-            self.query_one("#left").border_title = f"checklist: {filtered!r} (filter again to change)"
+            self.query_one("#left").border_title = f"checklist: {filtered!r} (esc shows all)"
         elif self.query_one("#left").border_title != "checklist":
             self.query_one("#left").border_title = "checklist"
 

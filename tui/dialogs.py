@@ -120,6 +120,7 @@ class Ask(ModalScreen[str | None]):
         super().__init__()
         self.question = question
         self.scene = scene
+        self._read = 0  # lines of the text that were in sight
         self.set_class(scene.glyphs.ascii, "-ascii")
 
     def compose(self) -> ComposeResult:
@@ -134,8 +135,8 @@ class Ask(ModalScreen[str | None]):
                 yield field
                 yield Words(lambda _: self._complaint(), self.scene, id="wrong")
             with Horizontal(id="buttons"):
-                yield Button(question.no, id="no", compact=True)
-                yield Button(question.yes, id="yes", compact=True)
+                yield Button(f"{question.no} (n)", id="no", compact=True)
+                yield Button(f"{question.yes} (y)", id="yes", compact=True)
 
     def on_mount(self) -> None:
         """Focus on the field, or on No."""
@@ -158,7 +159,9 @@ class Ask(ModalScreen[str | None]):
 
     def _complaint(self) -> list[Line]:
         wrong = self.question.wrong(self.typed)
-        return [((wrong, "warn"),) if wrong else (("enter goes on", "dim"),)]
+        # Where a name was typed, enter only leads to the buttons: yes takes one key more.
+        ready = f"enter, then y: {self.question.yes}" if self.question.exactly else f"enter: {self.question.yes}"
+        return [((wrong, "warn"),) if wrong else ((ready, "dim"),)]
 
     def _judge(self) -> None:
         self.query_one("#yes", Button).disabled = bool(self.question.field and self.question.wrong(self.typed))
@@ -186,9 +189,17 @@ class Ask(ModalScreen[str | None]):
             self.action_no()
 
     def action_yes(self) -> None:
-        """Yes, if what was typed will do."""
-        if not self.question.wrong(self.typed) or not self.question.field:
+        """Yes, if what was typed will do, and everything was in sight: nobody answers what they did not read."""
+        if self._unread():
+            self.action_scroll_text(1)
+        elif not self.question.wrong(self.typed) or not self.question.field:
             self.dismiss(self.typed.strip())
+
+    def _unread(self) -> bool:
+        text = self.query_one("#text", Words)
+        seen = int(text.scroll_offset.y) + text.size.height
+        self._read = max(self._read, seen)
+        return self._read < len(text.lines)
 
     def action_scroll_text(self, direction: int) -> None:
         """Scroll what does not fit, wherever the focus is."""

@@ -102,7 +102,7 @@ def _verdict(face: ItemFace, item: ItemView, scene: Scene, width: int) -> list[L
     if item.observed_at:
         head.append(((f"seen {ago(age_of(item.observed_at, scene.now))}", "warn strong" if stale else "dim"),))
     elif item.status != "running":
-        head.append((("nobody looked yet", "dim"),))
+        head.append((("not done yet" if face.effect == "change" else "nobody looked yet", "dim"),))
     if item.attempts:
         head.append(((f"attempt {item.attempts}", "dim"),))
     if item.status == "running":
@@ -177,7 +177,8 @@ def _seen_by(item: ItemView, scene: Scene, width: int) -> list[Line]:
 def _looks(face: ItemFace, width: int) -> list[Line]:
     if not face.looks:
         return []
-    return [(("LOOKS AT", "dim"),), *(line for look in face.looks for line in wrapped(look, width - 1, indent=1))]
+    title = "WITH" if face.effect == "change" else "LOOKS AT"
+    return [((title, "dim"),), *(line for look in face.looks for line in wrapped(look, width - 1, indent=1))]
 
 
 def _evidence(item: ItemView, width: int, scene: Scene) -> list[Line]:

@@ -32,12 +32,12 @@ def next_stop(view: View, focus: str) -> str:
 
 
 def followed(before: View, after: View, focus: str) -> str:
-    """The item that the cursor goes to by itself, from FOCUS: the next one of a read-do phase, once the guided item
-    is settled under the cursor. Empty: it stays."""
+    """The item that the cursor goes to by itself, from FOCUS: the next one of a read-do phase, once a person has
+    settled the guided item under the cursor. Empty: it stays. What a check settled is still to be read."""
     if not focus or guided(before) != focus:
         return ""
-    settled = after.items.get(focus, ItemView(id=focus)).settled
-    return guided(after) if settled else ""
+    item = after.items.get(focus, ItemView(id=focus))
+    return guided(after) if item.settled and item.mark != "open" else ""
 
 
 Way = tuple[str, str]
@@ -79,6 +79,8 @@ def _past_open(face: ItemFace, item: ItemView) -> list[Way]:
     waive = ("waive", "accepts it as it is, with a reason")
     if item.mark == "failed":
         return [("undo", "opens it again once it is mended"), waive]
+    if face.check and face.effect == "change" and face.marks != "human" and item.verdict not in ("pass", "warn"):
+        return [("run", "shows what it will do, and asks before it does it"), *([waive] if item.verdict else [])]
     if face.check and face.marks != "human" and item.verdict not in ("pass", "warn"):
         again = "looks again, once the cause is mended" if item.verdict in ("fail", "error") else "looks"
         return [("run", again), *([waive] if item.verdict else [])]

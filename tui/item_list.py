@@ -40,6 +40,7 @@ class ItemList(Pane, can_focus=True):
         Binding("end", "move(100000)", show=False),
         Binding("enter", "open", show=False),
         Binding("space", "open", show=False),
+        Binding("escape", "clear", show=False),
     ]
 
     class Moved(Message):
@@ -124,6 +125,11 @@ class ItemList(Pane, can_focus=True):
     def action_page(self, direction: int) -> None:
         """Move the cursor by a page."""
         self.action_move(direction * max(self.size.height - 3, 1))
+
+    def action_clear(self) -> None:
+        """Show all again."""
+        if self.words:
+            self.search("")
 
     def action_open(self) -> None:
         """Fold or unfold the phase; ask for the item's detail."""

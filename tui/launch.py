@@ -24,10 +24,13 @@ def check_terminal() -> None:
         raise NoScreen("TERM is dumb: this terminal cannot show the cockpit. For plain text use: tminus status")
 
 
-def run_cockpit(socket: Path, *, name: str, read_only: bool = False, settings: Settings | None = None) -> int:
+def run_cockpit(
+    socket: Path, *, name: str, read_only: bool = False, settings: Settings | None = None, farewell: str = ""
+) -> int:
     """Show the run whose engine listens at SOCKET to the person NAME until they quit. Returns an exit code.
 
-    Raises NoScreen when there is no terminal for it. The run goes on, whatever happens to the screen.
+    FAREWELL is printed when they leave; that the run goes on, unless said otherwise. Raises NoScreen when there is no
+    terminal for it. The run goes on, whatever happens to the screen.
     """
     check_terminal()
     settings = settings or Settings()
@@ -40,7 +43,7 @@ def run_cockpit(socket: Path, *, name: str, read_only: bool = False, settings: S
     gc.disable()  # nothing that is imported is garbage: a collector would look through it again and again
     from tui.app import Cockpit
 
-    app = Cockpit(socket, name=name, read_only=read_only, settings=settings, look=look)
+    app = Cockpit(socket, name=name, read_only=read_only, settings=settings, look=look, farewell=farewell)
     gc.freeze()
     gc.enable()
     app.run(mouse=settings.mouse)

@@ -140,7 +140,7 @@ def leave(app: Cockpit) -> None:
     if app.bridge.scene.view.replay is not None:
         app.exit(0)
     else:
-        app.exit(0, message="The screen is closed; the run goes on. Open it again with: tminus run")
+        app.exit(0, message=app.farewell)
 
 
 MOVES: Mapping[str, Move] = {

@@ -26,7 +26,7 @@ class Plot:
     since it was asked; WHY what stands against an answer."""
 
     metric: str = ""
-    zoom: int = 1
+    zoom: int = 0
     answer: Courses | None = None
     waited: float = 0.0
     why: str = ""

@@ -20,8 +20,12 @@ def readback_lines(scene: Scene, width: int) -> list[Line]:
     if phase is None:
         return []
     states = [(face, scene.state(face.id)) for face in phase.items]
-    done = sum(item.settled for _, item in states)
-    head = [*wrapped(phase.title, width, "head"), ((f"{done} of {len(states)} items settled", "strong"),)]
+    settled = sum(item.settled for _, item in states)
+    done = sum(_is_done(face, item) for face, item in states)
+    count = f"{settled} of {len(states)} items settled"
+    if done < settled:
+        count += f": {done} done, {settled - done} left out or overridden"
+    head = [*wrapped(phase.title, width, "head"), *wrapped(count, width, "strong")]
     blocks = [
         _named(title, style, [(face, item) for face, item in states if picks(face, item)], tells, width)
         for title, style, picks, tells in _SECTIONS
@@ -46,6 +50,11 @@ def _named(
         told = tells(face, item)
         lines += wrapped(f"{face.text}{': ' if told else ''}{told}", width - 1, indent=1)
     return lines
+
+
+def _is_done(face: ItemFace, item: ItemView) -> bool:
+    """Whether it was really looked at or done: neither left out nor overridden."""
+    return item.settled and not face.out_of_scope and item.mark in ("open", "confirmed")
 
 
 def late(face: ItemFace, item: ItemView) -> bool:
@@ -89,6 +98,6 @@ _SECTIONS: tuple[tuple[str, str, Callable[[ItemFace, ItemView], bool], Callable[
     ),
     ("confirmed with a warning", "warn", lambda _, item: item.settled and item.verdict == "warn", _verdict),
     ("late", "warn", late, _late),
-    ("critical, as seen", "head", lambda face, item: face.critical and item.settled, _killer),
+    ("critical, as seen", "head", lambda face, item: face.critical and _is_done(face, item), _killer),
 )
 """What is read back, the gravest first: title, style, which items, and what is said of each."""

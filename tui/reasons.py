@@ -160,7 +160,9 @@ def go(scene: Scene) -> str:
     standing = scene.view.standing
     if standing.go == "GO":
         return "every phase is passed" if scene.view.run.complete else ""
-    first = standing.blockers[0].why if standing.blockers else "the engine does not say GO"
+    first = "the engine does not say GO"
+    if standing.blockers:
+        first = f"{standing.blockers[0].id}: {standing.blockers[0].why}"
     more = f" (+{len(standing.blockers) - 1} more)" if len(standing.blockers) > 1 else ""
     return f"{standing.go}: {first}{more}"
 

@@ -14,6 +14,7 @@ from tminus.client import Client, EngineGone
 from tminus.client.messages import ItemFace, PhaseFace, View
 from tminus.places import place_of
 
+AT_LEAST = 0.5  # seconds between two keys of a person where the first moves the focus
 BETWEEN = 4.0  # seconds between looks at an item that did not pass
 TRIES = 60
 
@@ -155,6 +156,17 @@ class Robot:
                 time.sleep(0.05)
         raise AssertionError(f"no question {title!r} after {key}\n{self.screen()}")
 
+    def _yes(self, title: str) -> None:
+        """Say yes: a text that is longer than its question is paged through first."""
+        end = time.monotonic() + 60
+        while re.search(title, self.screen()):
+            assert time.monotonic() < end, f"{title!r} does not take y\n{self.screen()}"
+            self._look()
+            self.tmux.keys(self.session, "y")
+            soon = time.monotonic() + 1.0
+            while time.monotonic() < soon and re.search(title, self.screen()):
+                time.sleep(0.05)
+
     def _closed(self, title: str) -> None:
         def gone() -> bool:
             self._look()
@@ -172,13 +184,14 @@ class Robot:
         elif face.effect == "change":
             self._dialog("r", "[─━] This changes", face.id)
             # Its frame may be there before its words are.
-            screen = until(lambda: s if re.search(r" No +Go ", s := self.screen()) else "", "the plan")
+            screen = until(lambda: s if re.search(r" No .*Go ", s := self.screen()) else "", "the plan")
             if "ONE-WAY" in screen:
                 named = until(lambda: re.search(r"type (\S+) to go on", self.screen()), "the name to be asked for")
                 self.tmux.type(self.session, named[1])
+                until(lambda: "enter, then y" in self.screen(), "the name to be taken")
                 self.tmux.keys(self.session, "Enter")
-            self.tmux.keys(self.session, "y")
-            self._closed("[─━] This changes")
+                time.sleep(AT_LEAST)  # the keys follow the focus to the buttons
+            self._yes("[─━] This changes")
         else:
             self.tmux.keys(self.session, "r")
         until(lambda: self._began_or_over(face.id, before), f"the check of {face.id} to begin")
@@ -189,8 +202,7 @@ class Robot:
 
     def _confirm(self, face: ItemFace) -> None:
         self._dialog("c", "[─━] Confirm", face.id)
-        self.tmux.keys(self.session, "y")
-        self._closed("[─━] Confirm")
+        self._yes("[─━] Confirm")
         until(lambda: self._look().items[face.id].mark == "confirmed", f"{face.id} to be confirmed", 10)
 
     def _go(self, phase: PhaseFace) -> None:
@@ -200,7 +212,7 @@ class Robot:
 
         until(cleared, f"GO at {phase.id}")
         self._dialog("g", "[─━] Phase complete")
-        self.tmux.keys(self.session, "y")
+        self._yes("[─━] Phase complete")
         until(lambda: phase.id in self._look().gone, f"{phase.id} to be passed")
         self._tell(f"passed {phase.id}")
 

@@ -161,7 +161,7 @@ def two_phases(mode: str = "read-do", settled: tuple[str, ...] = (), **more: Any
         items = tuple(ItemFace(id=f"{name}{n}", text=f"{name}{n}", expect=60.0) for n in range(3))
         return PhaseFace(id=name, title=name, mode=mode, branch="main", offset=at, steps=(StepFace("", items),))
 
-    items = {name: ItemView(id=name, settled=True) for name in settled}
+    items = {name: ItemView(id=name, settled=True, mark="confirmed") for name in settled}
     sections: dict[str, Any] = {
         "phases": (phase("a", -600.0), phase("b", 0.0)),
         "items": items,
@@ -202,6 +202,8 @@ def test_the_cursor_follows_only_the_guided_item_as_it_is_settled() -> None:
     assert followed(before, after, "a0") == "a1"
     assert followed(before, after, "a2") == ""
     assert followed(before, before, "a0") == ""
+    looked = msgspec.structs.replace(after, items={"a0": ItemView(id="a0", settled=True, verdict="pass")})
+    assert followed(before, looked, "a0") == ""  # its check settled it: what it saw is still to be read
     assert followed(two_phases("do-confirm"), two_phases("do-confirm", settled=("a0",)), "a0") == ""
     # The last one of a phase leads nowhere: the pause point is a person's.
     assert followed(two_phases(settled=("a0", "a1")), two_phases(settled=("a0", "a1", "a2")), "a2") == ""

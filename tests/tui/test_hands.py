@@ -172,7 +172,7 @@ def test_a_copy_reaches_a_real_tmux(tmp_path: Path, monkeypatch: pytest.MonkeyPa
         subprocess.run([*tmux, "kill-server"], check=True)
 
 
-async def test_y_and_v_write_files_that_only_the_person_may_read(
+async def test_e_and_v_write_files_that_only_the_person_may_read(
     cockpit: Open, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path / "state"))
@@ -181,7 +181,7 @@ async def test_y_and_v_write_files_that_only_the_person_may_read(
     async with cockpit() as (app, pilot, _):
         app.bridge.list.go_to("row-counts")
         await pilot.pause()
-        await pilot.press("y")
+        await pilot.press("e")
         await until(lambda: list(folder.glob("copies/*.txt")))
         (copied,) = folder.glob("copies/*.txt")
         await until(lambda: "41,021 rows in users" in copied.read_text())

@@ -8,8 +8,8 @@ from pathlib import Path
 from tminus.cli.common import UNUSABLE, end
 
 
-def open_cockpit(socket: Path, *, name: str, read_only: bool) -> int:
-    """Draw the run behind SOCKET until the person leaves. Returns the exit code.
+def open_cockpit(socket: Path, *, name: str, read_only: bool, farewell: str = "") -> int:
+    """Draw the run behind SOCKET until the person leaves, and print FAREWELL then. Returns the exit code.
 
     Ends with 2 where there is no terminal for it, or the person's settings are wrong.
     """
@@ -22,7 +22,7 @@ def open_cockpit(socket: Path, *, name: str, read_only: bool) -> int:
         os.environ.pop(variable, None)
     try:
         settings = Settings.of(read_settings(settings_path()).cockpit)
-        return run_cockpit(socket, name=name, read_only=read_only, settings=settings)
+        return run_cockpit(socket, name=name, read_only=read_only, settings=settings, farewell=farewell)
     except (NoScreen, ChecklistError) as error:
         end(UNUSABLE, str(error))
     except BadSettings as error:

@@ -52,7 +52,9 @@ def command(auto: bool, folder: Path, users: int, fresh: bool, name: str) -> Non
     ends with 0 only if every item is settled and the record verifies.
     """
     began = time.monotonic()
-    if not auto and not (sys.stdin.isatty() and sys.stderr.isatty()):
+    if not auto and sys.stdin.isatty() and not sys.stderr.isatty():
+        end(UNUSABLE, "the screen is drawn on stderr, which is not a terminal: do not redirect it, or say --auto")
+    if not auto and not sys.stdin.isatty():
         click.echo("no terminal here: flying unattended, as with --auto", err=True)
         auto = True
     try:
@@ -161,7 +163,9 @@ def _cockpit(stage: Stage, checklist: Path, place: Place, name: str, *, anew: bo
     from tminus.cli.cockpit import open_cockpit
 
     start_engine(checklist, place, t0=utc_text(datetime.now(UTC)), anew=anew, environ=_environ(stage))
-    return open_cockpit(place.socket, name=your_name(name), read_only=False)
+    again = f"tminus rehearse --stage {os.path.relpath(stage.folder)}"
+    farewell = f"The rehearsal is stopped, and what was on its stage with it; it goes on where it is with: {again}"
+    return open_cockpit(place.socket, name=your_name(name), read_only=False, farewell=farewell)
 
 
 def _fly(stage: Stage, checklist: Path, place: Place, began: float) -> int:

@@ -77,7 +77,7 @@ class Pilot:
             await self._client.ask(RunCheck(item=face.id, answer=answer, go=go))
         await self._wait(lambda v: v.items[face.id].status != "running" and v.items[face.id].attempts > before)
         state = self._state(face.id)
-        self._say(f"  {state.verdict.upper():<8}{face.id:<26}{state.seconds:7.1f} s  {state.actual}")
+        self._say(f"  {state.verdict.upper():<9} {face.id:<26}{state.seconds:7.1f} s  {state.actual}")
 
     async def _mark(self, face: ItemFace, mark: str, reason: str = "") -> None:
         seen = self._state(face.id).evidence_digest
@@ -87,7 +87,7 @@ class Pilot:
             raise NoGo(f"{face.id} ({face.text}): {refused}") from refused
         await self._wait(lambda view: view.items[face.id].mark == mark)
         if not face.check or mark != "confirmed":
-            self._say(f"  {mark:<8}{face.id:<26}{'':7}    {reason}".rstrip())
+            self._say(f"  {mark:<9} {face.id:<26}{'':7}    {reason}".rstrip())
 
     async def _go(self, phase_id: str) -> None:
         """Give GO once the verdict is GO: a gate that was armed just now may still have to see its first data."""
