@@ -184,8 +184,8 @@ class Robot:
         elif face.effect == "change":
             self._dialog("r", "[─━] This changes", face.id)
             # Its frame may be there before its words are.
-            screen = until(lambda: s if re.search(r" No .*Go ", s := self.screen()) else "", "the plan")
-            if "ONE-WAY" in screen:
+            danger = until(lambda: re.search(r"(safe|reversible|ONE-WAY): ", self.screen()), "the plan's danger")
+            if danger[1] == "ONE-WAY":
                 named = until(lambda: re.search(r"type (\S+) to go on", self.screen()), "the name to be asked for")
                 self.tmux.type(self.session, named[1])
                 until(lambda: "enter, then y" in self.screen(), "the name to be taken")
