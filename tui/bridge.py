@@ -105,10 +105,15 @@ class Bridge(Screen[None]):
         """The checklist pane."""
         return self.query_one(ItemList)
 
+    @property
+    def _stands(self) -> bool:
+        """Whether the panes are there: not yet at the start, and no more, one by one, while the screen is taken down
+        and the clock still ticks."""
+        return self.is_mounted and all(self.query(pane) for pane in (ItemList, Detail, "#left", "#middle"))
+
     def update(self, **changes: Any) -> None:
         """Take CHANGES into the scene and let every pane draw what differs."""
-        # Before the panes are there, and once more while the screen is being taken down and the clock still ticks.
-        if not self.is_mounted or not self.query(ItemList) or not self.query("#left, #middle"):
+        if not self._stands:
             self.scene = replace(self.scene, **changes)
             return
         if "view" in changes:
@@ -153,7 +158,7 @@ class Bridge(Screen[None]):
         """Another second: nothing is drawn where it changes nothing (a replay that stands still)."""
         before = self.scene
         self.scene = replace(before, now=now)
-        if self.is_mounted and self.query("#middle") and self.look() != before:
+        if self._stands and self.look() != before:
             self.update()
 
     def look(self) -> Scene:

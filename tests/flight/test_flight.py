@@ -31,7 +31,10 @@ TMINUS = (sys.executable, "-m", "tminus")
 KILLS = ("backup-sqlite", "verify-tables", "test-login")
 """The engine is killed a random while after each of these was settled."""
 
-pytestmark = pytest.mark.skipif(shutil.which("tmux") is None, reason="there is no tmux here")
+pytestmark = [
+    pytest.mark.long,  # some four minutes, nearly all of them waiting: `make flight`
+    pytest.mark.skipif(shutil.which("tmux") is None, reason="there is no tmux here"),
+]
 
 
 @pytest.fixture

@@ -137,11 +137,11 @@ class Client:
         Raises EngineGone when the engine ends, NotUnderstood when it sends what cannot be read.
         """
         while True:
+            if self._gone.is_set():
+                raise self._end
             self._changed.clear()
             yield self.view
             await self._changed.wait()
-            if self._gone.is_set():
-                raise self._end
 
     async def _send(self, request: Request) -> None:
         try:
