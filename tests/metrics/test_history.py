@@ -88,8 +88,9 @@ def test_a_block_gives_back_every_row_to_the_last_bit(given_rows: list[Row]) -> 
 
 @settings(max_examples=300)
 @given(st.data())
-def test_a_block_that_was_changed_anywhere_is_refused_and_never_raises_anything_else(data: st.DataObject) -> None:
-    block = bytearray(pack([Row(1_790_000_000_000 + n, n / 7, n, None, "", "", None) for n in range(20)]))
+def test_a_block_that_was_changed_anywhere_is_refused_or_means_the_same(data: st.DataObject) -> None:
+    rows = [Row(1_790_000_000_000 + n, n / 7, n, None, "", "", None) for n in range(20)]
+    block = bytearray(pack(rows))
     match data.draw(st.sampled_from(["flip", "cut", "noise"])):
         case "flip":
             block[data.draw(st.integers(0, len(block) - 1))] ^= data.draw(st.integers(1, 255))
@@ -97,8 +98,11 @@ def test_a_block_that_was_changed_anywhere_is_refused_and_never_raises_anything_
             del block[data.draw(st.integers(0, len(block) - 1)) :]
         case "noise":
             block[1:] = data.draw(st.binary(max_size=60))
-    with pytest.raises(BadBlock):
-        unpack(bytes(block))
+    try:
+        # zlib may say the same in other bits: a repeat can point to either of two places that are alike.
+        assert unpack(bytes(block)) == rows
+    except BadBlock:
+        pass
 
 
 def test_a_quiet_minute_by_minute_day_of_ratios_and_times_takes_under_twelve_bytes_a_sample() -> None:
