@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import re
+import threading
 import time
 from collections.abc import Callable, Mapping
 from pathlib import Path
@@ -15,18 +16,42 @@ from tminus.client.messages import ItemFace, PhaseFace, View
 from tminus.places import place_of
 
 AT_LEAST = 0.5  # seconds between two keys of a person where the first moves the focus
-BETWEEN = 4.0  # seconds between looks at an item that did not pass
+BETWEEN = 2.0  # seconds between looks at an item that did not pass
 TRIES = 60
 
 
-def look(checklist: Path) -> View:
-    """Where the run stands, as `tminus status` sees it. Raises EngineGone."""
+class Eyes:
+    """Where the run of CHECKLIST stands, as a command that follows it sees it."""
 
-    async def once() -> View:
-        async with Client(place_of(checklist).socket, watch=True) as client:
-            return client.view
+    def __init__(self, checklist: Path) -> None:
+        self._socket = place_of(checklist).socket
+        self._view: View | None = None
+        self._closed = False
+        self._thread = threading.Thread(target=lambda: asyncio.run(self._follow()), daemon=True)
+        self._thread.start()
 
-    return asyncio.run(once())
+    def look(self) -> View:
+        """The run as it is. Raises EngineGone."""
+        if (view := self._view) is None:
+            raise EngineGone("nobody answers")
+        return view
+
+    def close(self) -> None:
+        """Look away."""
+        self._closed = True
+        self._thread.join(timeout=10)
+
+    async def _follow(self) -> None:
+        while not self._closed:
+            try:
+                async with Client(self._socket, watch=True) as client:
+                    async for view in client.updates():
+                        self._view = view
+                        if self._closed:
+                            return
+            except EngineGone:
+                self._view = None
+                await asyncio.sleep(0.05)
 
 
 class Robot:
@@ -47,12 +72,12 @@ class Robot:
     ) -> None:
         self.tmux = tmux
         self.session = session
-        self.checklist = checklist
         self.passed: set[str] = set()
         self.steps: list[str] = []
         self._answers = answers
         self._after = after
         self._recover = recover
+        self.eyes = Eyes(checklist)
         self._began = time.monotonic()
 
     def fly(self) -> View:
@@ -66,6 +91,13 @@ class Robot:
                 self._recover()
         return view
 
+    def seen(self) -> View | None:
+        """The run as it is; None while no engine answers."""
+        try:
+            return self.eyes.look()
+        except EngineGone:
+            return None
+
     def screen(self) -> str:
         """What the cockpit shows."""
         return self.tmux.screen(self.session)
@@ -78,7 +110,7 @@ class Robot:
                 self._recover()
 
     def _look(self) -> View:
-        view = look(self.checklist)
+        view = self.eyes.look()
         self.passed |= {name for name, item in view.items.items() if item.verdict == "pass" and item.attempts}
         return view
 
@@ -132,7 +164,7 @@ class Robot:
         for _ in range(TRIES):
             # From the top, `n` is the first that is open in the phase the verdict is about.
             self.tmux.keys(self.session, "Home", "n")
-            end = time.monotonic() + 2.0
+            end = time.monotonic() + 0.5
             while time.monotonic() < end:
                 if self._focused(names) == item:
                     return
@@ -149,7 +181,7 @@ class Robot:
             if item:
                 self._focus(item)
             self.tmux.keys(self.session, key)
-            soon = time.monotonic() + 1.5
+            soon = time.monotonic() + 0.6
             while time.monotonic() < soon:
                 if re.search(title, screen := self.screen()):
                     return screen
@@ -163,7 +195,7 @@ class Robot:
             assert time.monotonic() < end, f"{title!r} does not take y\n{self.screen()}"
             self._look()
             self.tmux.keys(self.session, "y")
-            soon = time.monotonic() + 1.0
+            soon = time.monotonic() + 0.6
             while time.monotonic() < soon and re.search(title, self.screen()):
                 time.sleep(0.05)
 
@@ -211,9 +243,16 @@ class Robot:
             return self._look().standing.go == "GO"
 
         until(cleared, f"GO at {phase.id}")
-        self._dialog("g", "[─━] Phase complete")
-        self._yes("[─━] Phase complete")
-        until(lambda: phase.id in self._look().gone, f"{phase.id} to be passed")
+        def passed() -> bool:
+            # The screen may be a quarter of a second behind, and ask about the phase before: the engine refuses that.
+            self._dialog("g", "[─━] Phase complete")
+            self._yes("[─━] Phase complete")
+            try:
+                return until(lambda: phase.id in self._look().gone, "the answer", 2)
+            except AssertionError:
+                return False
+
+        until(passed, f"{phase.id} to be passed")
         self._tell(f"passed {phase.id}")
 
     def decide(self) -> None:
