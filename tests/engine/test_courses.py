@@ -206,7 +206,7 @@ async def test_an_engine_answers_with_what_it_measured_and_what_happened_also_be
         assert view.gates["memory"].metric == "host.memory"
         async for _ in client.updates():
             (course,) = (await asked()).courses
-            if course.seen > 1:  # one may be the newest, which the file need not have yet: it is written once a second
+            if course.seen > 1:  # one may be the newest, which the file has within a second
                 break
         assert course.buckets and 0 < (course.high or 0) <= 1
         await client.ask(RaiseHold(reason="somebody calls"))

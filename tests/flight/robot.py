@@ -243,6 +243,7 @@ class Robot:
             return self._look().standing.go == "GO"
 
         until(cleared, f"GO at {phase.id}")
+
         def passed() -> bool:
             # The screen may be a quarter of a second behind, and ask about the phase before: the engine refuses that.
             self._dialog("g", "[─━] Phase complete")
