@@ -13,6 +13,7 @@ from textual.app import App
 from textual.command import Provider
 from textual.screen import Screen
 from textual.theme import BUILTIN_THEMES, Theme
+from textual.timer import Timer
 
 from tminus.client import Client, EngineGone, Play, Refused
 from tui import theme
@@ -29,6 +30,8 @@ from tui.palette import Commands
 from tui.replay import screen_time
 from tui.scene import TABS, Scene
 from tui.settings import Settings
+
+REST = 0.15  # seconds without another resize
 
 
 def _utc_now() -> datetime:
@@ -75,6 +78,7 @@ class Cockpit(App[int]):
         self.bridge = Bridge(scene, self.actions)
         self._asking = asyncio.Lock()
         self._leaving = Leaving()
+        self._repaint: Timer | None = None
         self._rung: frozenset[str] = frozenset()
         self._offered: frozenset[str] = frozenset()
         for action in (one for one in self.actions if one.scope != "replay"):  # the bridge takes a replay's keys
@@ -103,6 +107,20 @@ class Cockpit(App[int]):
     async def _follow(self) -> None:
         kind = "watcher" if self.bridge.scene.read_only else "cockpit"
         await follow(self.socket, self.bridge.scene.me, kind, self.post_message)
+
+    def on_resize(self) -> None:
+        """Paint all of the screen once the sizes have come to rest.
+
+        A terminal that was smaller for a moment has lost its text, though its size may be what it was; and what was
+        on its way to the terminal while it changed was laid out for another size. Textual repaints for neither.
+        """
+        if self._repaint is not None:
+            self._repaint.stop()
+        self._repaint = self.set_timer(REST, self._paint_all)
+
+    def _paint_all(self) -> None:
+        if self.screen_stack:  # none when we are about to end
+            self.screen.refresh()
 
     def on_told(self, message: Told) -> None:
         """A new state of the run."""

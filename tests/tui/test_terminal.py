@@ -6,12 +6,14 @@ import asyncio
 import fcntl
 import os
 import pty
+import re
 import signal
 import struct
 import subprocess
 import sys
 import termios
 from collections.abc import AsyncIterator
+from contextlib import suppress
 from pathlib import Path
 
 import pyte
@@ -75,6 +77,12 @@ class Terminal:
     def text(self) -> str:
         return "\n".join(self.screen.display)
 
+    def resize(self, columns: int, rows: int) -> None:
+        """As a terminal does it: what no longer fits is cut off, and does not come back by itself."""
+        self.screen.resize(rows, columns)
+        fcntl.ioctl(self.fd, termios.TIOCSWINSZ, struct.pack("HHHH", rows, columns, 0, 0))
+        self.process.send_signal(signal.SIGWINCH)  # it is on no session's foreground, so that the kernel does not
+
     def invisible(self) -> list[str]:
         """Letters whose colour is that of what is behind them."""
         return [
@@ -90,6 +98,18 @@ class Terminal:
         await until(lambda: self.process.poll() is not None)
         asyncio.get_running_loop().remove_reader(self.fd)
         os.close(self.fd)
+
+
+def shape(terminal: Terminal) -> list[str]:
+    """The screen without its digits and its strip of metrics: clocks go on, and what is not heard again goes stale."""
+    return [re.sub(r"\d", "0", row) for row in terminal.screen.display if "Response p" not in row]
+
+
+async def comes_back(terminal: Terminal, before: list[str]) -> None:
+    """The shape of BEFORE is on the screen again, at last."""
+    with suppress(TimeoutError):
+        await until(lambda: shape(terminal) == before, 10)
+    assert shape(terminal) == before
 
 
 @pytest.fixture
@@ -158,6 +178,35 @@ async def test_it_ends_though_the_terminal_went_in_the_midst_of_a_write(engine: 
         terminal.process.send_signal(signal.Signals[end])
         await until(lambda: terminal.process.poll() is not None, 10)
         assert terminal.process.returncode == 0
+    finally:
+        await terminal.close()
+
+
+async def test_a_terminal_that_was_small_for_a_moment_is_painted_whole_again(engine: FakeEngine) -> None:
+    terminal = Terminal(engine.socket, MODES["256"])
+    try:
+        await until(lambda: "NO-GO" in terminal.text and "quit screen" in terminal.text, 15)
+        before = shape(terminal)
+        # It does not run while the size goes there and back: when it looks, nothing seems to have changed.
+        terminal.process.send_signal(signal.SIGSTOP)
+        terminal.resize(60, 12)
+        terminal.resize(120, 40)
+        assert shape(terminal) != before
+        terminal.process.send_signal(signal.SIGCONT)
+        await comes_back(terminal, before)
+    finally:
+        await terminal.close()
+
+
+async def test_after_a_storm_of_resizes_the_screen_is_what_it_was(engine: FakeEngine) -> None:
+    terminal = Terminal(engine.socket, MODES["256"])
+    try:
+        await until(lambda: "NO-GO" in terminal.text and "quit screen" in terminal.text, 15)
+        before = shape(terminal)
+        for turn in range(100):
+            terminal.resize(*((80, 24), (160, 48), (40, 10), (120, 40))[turn % 4])
+            await asyncio.sleep(0.01)  # a hundred times a second
+        await comes_back(terminal, before)
     finally:
         await terminal.close()
 
