@@ -19,7 +19,7 @@ from textual.widgets import Static
 from tminus.client.messages import View
 from tui.actions import Action, why_not
 from tui.banner import Banner
-from tui.chrome import KeyBar, Tabs
+from tui.chrome import TOO_SMALL, KeyBar, Tabs
 from tui.clock import moment
 from tui.detail import Detail
 from tui.guide import followed
@@ -35,8 +35,6 @@ from tui.verdict_bar import VerdictBar
 
 CURTAIN = 0.3
 """Seconds at the most before the first paint, however long the engine says nothing."""
-
-TOO_SMALL = "tminus needs 80x23. Make the window larger, or use: tminus status"
 
 
 class Bridge(Screen[None]):

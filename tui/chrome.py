@@ -10,6 +10,8 @@ from tui.pane import Pane
 from tui.replay import offered
 from tui.scene import TABS, Scene
 
+TOO_SMALL = "tminus needs 80x23. Make the window larger, or use: tminus status"
+
 
 class Tabs(Pane):
     """Which of the panes is in front, with the key of each; where all are in sight it is not there."""

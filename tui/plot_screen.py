@@ -12,12 +12,14 @@ from textual import events
 from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
 from textual.screen import ModalScreen
+from textual.widgets import Static
 
 from tminus.client import Client, EngineGone, Refused
 from tminus.client.course import Courses, gone_on
 from tminus.client.requests import ReadCourse
 from tui.actions import Action
 from tui.banner import Banner
+from tui.chrome import TOO_SMALL
 from tui.clock import moment
 from tui.lines import Line
 from tui.pane import Pane
@@ -67,7 +69,12 @@ class PlotScreen(ModalScreen[bool]):
 
     DEFAULT_CSS = """
     PlotScreen { layout: vertical; background: $background; }
+    PlotScreen #small { display: none; width: 1fr; }
+    PlotScreen.-tiny #small, PlotScreen.-low #small { display: block; }
+    PlotScreen.-tiny Pane, PlotScreen.-low Pane { display: none; }
     """
+    HORIZONTAL_BREAKPOINTS = [(0, "-tiny"), (80, "-narrow")]  # noqa: RUF012 (an instance variable of Screen)
+    VERTICAL_BREAKPOINTS = [(0, "-low"), (23, "-short")]  # noqa: RUF012
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("escape,q", "leave", show=False),
         Binding("right,right_square_bracket", "other(1)", show=False),
@@ -100,6 +107,7 @@ class PlotScreen(ModalScreen[bool]):
 
     def compose(self) -> ComposeResult:
         """What nobody may miss, the plot, its keys."""
+        yield Static(TOO_SMALL, id="small", markup=False)
         yield VerdictBar()
         yield Banner()
         yield Picture()

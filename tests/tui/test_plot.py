@@ -210,6 +210,8 @@ async def test_m_opens_the_worst_metric_and_its_keys_turn_to_others_and_zoom(coc
         await engine.tell(Update(gates={"error-rate": tripped}))
         await until(lambda: "TRIPPED" in text_of(app) and "decide gate" in text_of(app))
         assert isinstance(app.screen, PlotScreen)
+        await pilot.resize_terminal(70, 20)
+        await until(lambda: "needs 80x23" in text_of(app) and "NO-GO" not in text_of(app))
         await pilot.press("q")
         await until(lambda: not isinstance(app.screen, PlotScreen))
 
