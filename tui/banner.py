@@ -24,7 +24,7 @@ class Banner(Pane):
     def show(self, scene: Scene) -> None:
         """Appear when there is something to say; a hidden pane has no width to draw at."""
         self.scene = scene
-        self.display = bool(scene.lost_at or scene.undecided or scene.view.replay)
+        self.set_class(not (scene.lost_at or scene.undecided or scene.view.replay), "-empty")
         super().show(scene)
 
     def draw(self, scene: Scene, width: int) -> Sequence[Line]:

@@ -30,16 +30,14 @@ class Output(Pane, can_focus=True):
     def __init__(self, *, id: str | None = None) -> None:
         super().__init__(id=id)
         self.following = True
-        self.display = False
+        self.add_class("-empty")
 
     def show(self, scene: Scene) -> None:
         """Appear with the first line; another item's output is followed from its end."""
         if scene.focus != self.scene.focus:
             self.following = True
         self.scene = scene
-        wanted = bool(scene.view.output.get(scene.focus))
-        if self.display != wanted:
-            self.display = wanted
+        self.set_class(not scene.view.output.get(scene.focus), "-empty")
         title = "output" if self.following else "output (scrolled back; end follows again)"
         if self.border_title != title:
             self.border_title = title

@@ -77,6 +77,7 @@ class Pane(ScrollView, can_focus=False):
         scrollbar-size: 0 0;
         overflow-x: hidden;
     }
+    Pane.-empty { display: none; }  /* by a class, so that the smallest size can hide what is not empty */
     """
     GROWS = False
     """Whether the pane is as tall as its lines (bars), rather than scrolling them (panes)."""
@@ -129,7 +130,7 @@ class Pane(ScrollView, can_focus=False):
         self.virtual_size = Size(width, height)
         if self.GROWS:
             self.styles.height = min(height, int(self.app.size.height * self.most))
-            self.display = height > 0
+            self.set_class(not height, "-empty")
 
     def on_resize(self) -> None:
         """A new width is a new drawing."""

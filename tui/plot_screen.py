@@ -69,9 +69,6 @@ class PlotScreen(ModalScreen[bool]):
 
     DEFAULT_CSS = """
     PlotScreen { layout: vertical; background: $background; }
-    PlotScreen #small { display: none; width: 1fr; }
-    PlotScreen.-tiny #small, PlotScreen.-low #small { display: block; }
-    PlotScreen.-tiny Pane, PlotScreen.-low Pane { display: none; }
     """
     HORIZONTAL_BREAKPOINTS = [(0, "-tiny"), (80, "-narrow")]  # noqa: RUF012 (an instance variable of Screen)
     VERTICAL_BREAKPOINTS = [(0, "-low"), (23, "-short")]  # noqa: RUF012

@@ -9,6 +9,7 @@ import story
 from cockpit_help import Open, text_of, until
 
 from tminus.client.messages import ItemView, Update
+from tui.chrome import TOO_SMALL
 from tui.pane import Pane
 
 HOSTILE = "\x1b[2J\x1b]0;owned\x07[bold red]markup[/] [link=x]y\u202e\u200b ${x}"
@@ -83,6 +84,16 @@ async def test_going_small_and_back_leaves_the_screen_as_it_was(cockpit: Open) -
             await pilot.resize_terminal(*size)
             await pilot.pause()
         await until(lambda: text_of(app) == before)
+
+
+async def test_under_the_smallest_size_there_is_one_line_alone_whatever_happens(cockpit: Open) -> None:
+    async with cockpit() as (app, pilot, engine):
+        await pilot.resize_terminal(70, 20)
+        await until(lambda: text_of(app).split() == TOO_SMALL.split())
+        await engine.stop()  # a banner comes
+        await until(lambda: app.bridge.scene.lost_at is not None)
+        await pilot.pause()
+        assert text_of(app).split() == TOO_SMALL.split()
 
 
 async def test_the_clock_ticks_by_itself(cockpit: Open) -> None:
