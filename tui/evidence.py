@@ -188,17 +188,26 @@ def _evidence(item: ItemView, width: int, scene: Scene) -> list[Line]:
     wide = min(max(len(plain(key)) for key in evidence), max(width // 3, 8))
     lines: list[Line] = [(("EVIDENCE", "dim"),)]
     for key, value in evidence.items():
-        for number, text in enumerate(wrap(plain(shown_value(value)), max(width - wide - 3, 4))):
+        for number, text in enumerate(wrap(plain(shown_value(key, value)), max(width - wide - 3, 4))):
             name = pad(plain(key) if number == 0 else "", wide, scene.glyphs.ellipsis)
             lines.append(((f" {name}  ", "dim"), (text, "")))
     return lines
 
 
-def shown_value(value: object) -> str:
-    """A piece of evidence as a person reads it: yes and no, and thousands apart."""
+NAMES = frozenset({"version", "pid", "port", "uid", "oid", "id", "status"})
+"""Words in the name of an evidence whose number names something rather than counts it."""
+
+
+def shown_value(key: str, value: object) -> str:
+    """A piece of evidence as a person reads it: yes and no, and thousands apart where they are counted.
+
+    >>> shown_value("rows", 39500), shown_value("version_num", 180006), shown_value("sure", True)
+    ('39,500', '180006', 'yes')
+    """
     if isinstance(value, bool):
         return "yes" if value else "no"
-    return f"{value:,}" if isinstance(value, int) else str(value)
+    counted = isinstance(value, int) and not NAMES & set(key.lower().replace("_", " ").split())
+    return f"{value:,}" if counted else str(value)
 
 
 def attempts(item: ItemView, scene: Scene, width: int) -> list[Line]:

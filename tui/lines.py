@@ -170,9 +170,18 @@ def wrapped(text: str, width: int, style: str = "", indent: int = 0) -> list[Lin
 
 
 def chopped(text: str, width: int, style: str = "", indent: int = 0) -> list[Line]:
-    """TEXT from outside to the letter, its spaces kept, cut into lines where it is too long."""
-    pieces = chop_cells(plain(text), max(width - indent, 1)) or [""]
-    return [((" " * indent, ""), (piece, style)) for piece in pieces]
+    """TEXT from outside to the letter, its spaces kept, cut into lines where it is too long: behind a space if there
+    is one in the second half of a line."""
+    room = max(width - indent, 1)
+    pieces, rest = [], plain(text)
+    while cell_len(rest) > room:
+        piece = chop_cells(rest, room)[0] or rest[0]
+        behind = piece.rfind(" ") + 1
+        if behind > len(piece) // 2 and not rest[len(piece)].isspace():
+            piece = piece[:behind]
+        pieces.append(piece)
+        rest = rest[len(piece) :]
+    return [((" " * indent, ""), (piece, style)) for piece in (*pieces, rest)]
 
 
 def columns(left: Sequence[str], right: Sequence[str], width: int, rule: Span, styles: tuple[str, str]) -> list[Line]:

@@ -21,7 +21,7 @@ from tminus.definition import load
 from tui.clock import ago, t_clock
 from tui.glyphs import ASCII, GATE_SIGNS, GO_SIGNS, METRIC_SIGNS, SIGNS, UNICODE, state_of
 from tui.keysdoc import keys_page
-from tui.lines import Line, fit, spread, width_of, wrap
+from tui.lines import Line, chopped, fit, plain, spread, width_of, wrap
 from tui.metrics import live_lines, metric_line, metric_lines, status_of
 from tui.scene import Scene
 from tui.schedule import projection
@@ -61,6 +61,19 @@ def test_no_line_is_ever_wider_than_its_pane(text: str, width: int) -> None:
     assert width_of(fit([(text, ""), (text, "bad")], width)) <= width
     assert width_of(spread([(text, "")], [(text, "")], width)) <= width
     assert all(cell_len(line) <= max(width, 2) for line in wrap(text, max(width, 2)))
+
+
+@given(st.text(alphabet=st.sampled_from("ab  漢é\t\x1b"), max_size=60), st.integers(1, 20))
+def test_text_from_outside_is_cut_into_lines_and_nothing_of_it_is_lost(text: str, width: int) -> None:
+    lines = chopped(text, width)
+    assert "".join(line[1][0] for line in lines) == plain(text)
+    assert all(width_of(line) <= max(width, 2) for line in lines)
+
+
+def test_text_from_outside_is_cut_behind_a_space_where_there_is_one() -> None:
+    assert [line[1][0] for line in chopped("pg_dump --format custom --file backups/x", 20)] == [
+        "pg_dump --format ", "custom --file ", "backups/x",
+    ]  # fmt: skip
 
 
 @given(
