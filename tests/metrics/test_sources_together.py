@@ -174,7 +174,8 @@ async def test_a_sampler_ends_while_servers_hang(server, database, tmp_path, met
             await looks.each({"http", "log", "host"}, 5)
             await running.aclose()  # without the others' consent
             assert tasks() == set()
-            assert all(one.daemon and one.name in ("metrics-PostgreSQL", PROBE) for one in threads())
+            ours = ("metrics-PostgreSQL", PROBE)
+            servers.until(lambda: all(one.daemon and one.name in ours for one in threads()))
             if met:  # their sockets were shut down under them; a try to connect has none yet
                 servers.until(lambda: not [one for one in threads() if one.name != PROBE])
     servers.until(lambda: servers.execute(database.url(), SESSIONS) == [(0,)])
