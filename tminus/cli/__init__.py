@@ -14,6 +14,7 @@ COMMANDS = {
     "run": ("tminus.cli.run", "Open the cockpit; start the engine if none is there."),
     "watch": ("tminus.cli.watch", "Open a read-only cockpit on the same run."),
     "status": ("tminus.cli.status", "Print where the run stands, and what stands against GO."),
+    "due": ("tminus.cli.due", "List what recurs, and whether it is due."),
     "check": ("tminus.cli.check", "Run read checks without a cockpit, for CI and cron."),
     "do": ("tminus.cli.do", "Run the check of one item in the run."),
     "cancel": ("tminus.cli.run_acts:cancel", "Stop the check of an item that is running."),
