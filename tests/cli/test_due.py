@@ -166,11 +166,10 @@ def test_the_units_of_the_page_are_sound(tmp_path: Path):
         )
     )
     assert units.keys() == {"tminus-due.service", "tminus-due.timer"}
+    here = f"WorkingDirectory={tmp_path}"
     for name, text in units.items():
-        text = re.sub(r"^ExecStart=\S+", "ExecStart=/bin/sh", text, flags=re.M)
-        (tmp_path / name).write_text(
-            re.sub(r"^WorkingDirectory=.*", f"WorkingDirectory={tmp_path}", text, flags=re.M)
-        )
+        runs = re.sub(r"^ExecStart=\S+", "ExecStart=/bin/sh", text, flags=re.M)
+        (tmp_path / name).write_text(re.sub(r"^WorkingDirectory=.*", here, runs, flags=re.M))
     argv = ["systemd-analyze", "verify", "--man=no", *(str(tmp_path / name) for name in units)]
     ended = subprocess.run(argv, capture_output=True, text=True, timeout=60, check=False)
     complaints = [line for line in ended.stderr.splitlines() if "tminus-due" in line]
