@@ -19,7 +19,7 @@ from rehearsal.stage import Stage, StageError, end_stage, load_stage, running, s
 from state.events import utc_text
 from state.record import RecordError
 from state.record_file import read_record
-from tminus.cli.common import COULD_NOT_LOOK, DOES_NOT_HOLD, HOLDS, UNUSABLE, end, name_option, your_name
+from tminus.cli.common import COULD_NOT_LOOK, DOES_NOT_HOLD, HOLDS, UNUSABLE, end, json_option, name_option, your_name
 from tminus.client.connection import Client, EngineGone, Refused
 from tminus.client.requests import StopEngine
 from tminus.launch import EngineFailed, is_up, start_engine, wait_until_ended
@@ -43,14 +43,59 @@ RESTARTS = 25  # of an engine that dies under an unattended flight, before it gi
 @click.option("--users", type=click.IntRange(10), default=2000, show_default=True, help="Users in the database.")
 @click.option("--fresh", is_flag=True, help="Begin again: throw away what an earlier rehearsal left there.")
 @name_option
-def command(auto: bool, folder: Path, users: int, fresh: bool, name: str) -> None:
+@click.option(
+    "--project",
+    type=click.Path(path_type=Path),
+    metavar="DIR",
+    help="Instead: rehearse the migration of the project in this folder.",
+)
+@click.option("--sqlite", type=click.Path(path_type=Path), metavar="FILE", help="Its SQLite file. [default: found]")
+@click.option("--python", default="", metavar="PY", help="Its interpreter. [default: its virtual environment's]")
+@click.option(
+    "--rules",
+    type=click.Path(path_type=Path),
+    metavar="FILE",
+    help="TOML with [transfer.rules]. [default: its checklist.toml]",
+)
+@click.option(
+    "--into",
+    type=click.Path(path_type=Path, file_okay=False),
+    default=Path("rehearsals"),
+    show_default=True,
+    help="Where the page of a project's rehearsal is written.",
+)
+@json_option
+def command(
+    auto: bool,
+    folder: Path,
+    users: int,
+    fresh: bool,
+    name: str,
+    project: Path | None,
+    sqlite: Path | None,
+    python: str,
+    rules: Path | None,
+    into: Path,
+    as_json: bool,
+) -> None:
     """Practise the cutover: a live application on SQLite is moved to a real PostgreSQL, while visitors use it.
 
     A sample application, a PostgreSQL and visitors are started in a folder of their own, on loopback; the
     cockpit opens on them. All of it ends when you leave; the records stay in the folder, and the next rehearsal
     there goes on where an unfinished one was left. Without a terminal it flies unattended, as with --auto, and
     ends with 0 only if every item is settled and the record verifies.
+
+    With --project it is your own data that is moved: a copy of the project's SQLite file, by its own Alembic
+    migrations in its own interpreter, into a PostgreSQL that is thrown away afterwards. Nothing of the project is
+    touched. Exit 0: every row arrived, equal. 1: something was found, by table and row. 2: it cannot begin. 3: it
+    could not look.
     """
+    if project is not None:
+        from tminus.cli.rehearse_project import Asked, rehearse_project
+
+        rehearse_project(Asked(project, sqlite, python, rules, into, as_json))
+    if sqlite or python or rules or as_json:
+        raise click.UsageError("--sqlite, --python, --rules and --json are about a project: give --project DIR too")
     began = time.monotonic()
     if not auto and sys.stdin.isatty() and not sys.stderr.isatty():
         end(UNUSABLE, "the screen is drawn on stderr, which is not a terminal: do not redirect it, or say --auto")
