@@ -115,7 +115,7 @@ def test_an_interpreter_without_alembic_is_no_finding_but_says_what_to_name(prac
     bare = tmp_path / "bare"
     bare.write_text(f'#!/bin/sh\nexec {sys.executable} -S "$@"\n')
     bare.chmod(0o755)
-    with pytest.raises(NoInterpreter, match="has no alembic.*--python"):
+    with pytest.raises(NoInterpreter, match=r"has no alembic.*--python"):
         practise(root, python=str(bare))
 
 

@@ -10,6 +10,7 @@ from tminus.version import __version__
 
 # name → (module, what it is for). The order is the order of `--help`.
 COMMANDS = {
+    "init": ("tminus.cli.init", "Write the first checklist of a project, from what its folder says."),
     "rehearse": ("tminus.cli.rehearse", "Practise the whole cutover on a stage of its own."),
     "run": ("tminus.cli.run", "Open the cockpit; start the engine if none is there."),
     "watch": ("tminus.cli.watch", "Open a read-only cockpit on the same run."),
