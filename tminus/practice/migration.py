@@ -91,10 +91,11 @@ def rehearse(
     SCRATCH: an empty folder for copies. TOLD: the rules for the data. SUGGEST: the rules, a line of TOML each, that
     would settle an audit. The original is only read. Raises CouldNotLook, Refused, Cancelled, NoInterpreter.
     """
-    clock, lines = _Clock(), {"progress": progress, "cancelled": cancelled}
+    clock = _Clock()
+    lines: dict[str, Any] = {"progress": progress, "cancelled": cancelled}
     before = trace(sqlite)
     with clock.stage("copy of the file"):
-        backup = sqlite_copy(sqlite, scratch, **lines)  # type: ignore[arg-type]
+        backup = sqlite_copy(sqlite, scratch, **lines)
     told.must_know(backup.path)
     migrated: Migrated | None = None
     if found.migrations is not None:
@@ -103,8 +104,8 @@ def rehearse(
             migrated = migrate(found, code, python, url, said=said, cancelled=cancelled)
     made = migrated is not None and not migrated.problem
     with clock.stage("audit"):
-        rules = {"rules": told.rules, "private": told.private}
-        looked = audit(backup.path, url if made else None, **rules, **lines)  # type: ignore[arg-type]
+        held_against = url if made else None
+        looked = audit(backup.path, held_against, rules=dict(told.rules), private=told.private, **lines)
     copied, refused, trial, compared = None, "", None, None
     if migrated is not None and migrated.problem:
         refused = "not tried: the migrations do not make the tables"
@@ -112,7 +113,7 @@ def rehearse(
         more: dict[str, Any] = {"create_schema": migrated is None, **lines}
         with clock.stage("copy into PostgreSQL"):
             try:
-                rejects = {"rejects": scratch / "rejects.jsonl"} if told.rules else {}
+                rejects: dict[str, Any] = {"rejects": scratch / "rejects.jsonl"} if told.rules else {}
                 copied = copy(backup.path, url, **told.keywords, **rejects, **more)
             except Refused as error:
                 refused = str(error)
@@ -121,7 +122,7 @@ def rehearse(
                 trial = _tried(backup.path, url, told, suggest(looked), scratch, more)
         else:
             with clock.stage("comparison"):
-                compared = compare(backup.path, url, **told.keywords, **lines)  # type: ignore[arg-type]
+                compared = compare(backup.path, url, **told.keywords, **lines)
     return Rehearsed(
         project=found.root.name,
         sqlite=sqlite.name,
