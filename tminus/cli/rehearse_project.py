@@ -14,7 +14,7 @@ import click
 
 from rehearsal.postgres import Postgres, PostgresError, running_postgres
 from tminus.cli.common import COULD_NOT_LOOK, DOES_NOT_HOLD, HOLDS, UNUSABLE, end
-from tminus.cli.db.lines import rule_lines
+from tminus.cli.db.lines import rule_lines, size
 from tminus.cli.db.options import rules_of
 from tminus.cli.db.work import Answer, Lines, carry_out
 from tminus.cli.project_report import report_lines, report_page
@@ -22,6 +22,8 @@ from tminus.practice.migrating import NoInterpreter
 from tminus.survey import Survey, survey
 from transfer.audit import Audit
 from transfer.progress import Progress
+
+ROOM, TIMES = 300 * 2**20, 5  # bytes of an empty PostgreSQL, and how often the file is held: copies, tables, indexes
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,6 +51,7 @@ def rehearse_project(asked: Asked) -> NoReturn:
     click.echo(f"the tables   {way or 'made from the schema in SQLite: there is no alembic.ini'}", err=True)
     if rules is not None:
         click.echo(f"the rules    {rules}", err=True)
+    _has_room(sqlite)
     click.echo("starting a PostgreSQL that is thrown away afterwards", err=True)
     try:
         with running_postgres(fsync=False) as postgres, tempfile.TemporaryDirectory(prefix="tminus-rehearsal-") as at:
@@ -122,6 +125,14 @@ def _python(asked: Asked, found: Survey) -> str:
         note = "no .venv, venv or env in the project: its migrations are run by tminus's own interpreter (--python)"
         click.echo(note, err=True)
     return sys.executable
+
+
+def _has_room(sqlite: Path) -> None:
+    """Ends with 2 when the copies and the database would not fit where temporary files go."""
+    folder = Path(tempfile.gettempdir())
+    needed, free = ROOM + TIMES * sqlite.stat().st_size, shutil.disk_usage(folder).free
+    if free < needed:
+        end(UNUSABLE, f"{folder} has {size(free)} free, and {size(needed)} are needed: set TMPDIR to a larger place")
 
 
 def _own_rules(root: Path) -> Path | None:

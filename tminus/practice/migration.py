@@ -18,6 +18,7 @@ from transfer.audit import Audit, audit
 from transfer.comparing import Comparison, compare
 from transfer.copying import CopyReport, copy
 from transfer.errors import Refused
+from transfer.progress import Watch
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,7 +94,7 @@ def rehearse(
     """
     clock = _Clock()
     lines: dict[str, Any] = {"progress": progress, "cancelled": cancelled}
-    before = trace(sqlite)
+    before = trace(sqlite, Watch(progress, cancelled))
     with clock.stage("copy of the file"):
         backup = sqlite_copy(sqlite, scratch, **lines)
     told.must_know(backup.path)
@@ -129,7 +130,7 @@ def rehearse(
         bytes=backup.bytes,
         tables=looked.tables,
         rows=looked.rows,
-        untouched=before == trace(sqlite),
+        untouched=before == trace(sqlite, Watch(progress, cancelled)),
         migrated=migrated,
         audit=looked,
         copied=copied,

@@ -13,7 +13,10 @@ from typing import Any
 from tminus.survey.found import is_others
 from transfer.backup import Backup, backup
 from transfer.errors import CouldNotLook
+from transfer.progress import Pace, Watch
 
+_BLOCK = 4 * 2**20  # bytes
+_QUIET = Watch()
 LARGEST = 20 * 2**20  # bytes of a file that may be code
 _DATA = (".db", ".sqlite", ".sqlite3", ".db3", ".db-wal", ".db-shm", ".sqlite-wal", ".sqlite3-wal", ".dump", ".log")
 
@@ -27,11 +30,10 @@ class Trace:
     beside: tuple[tuple[str, int, int], ...]
 
 
-def trace(path: Path) -> Trace:
-    """What PATH is right now. Raises CouldNotLook."""
+def trace(path: Path, watch: Watch = _QUIET) -> Trace:
+    """What PATH is right now. Raises CouldNotLook, Cancelled."""
     try:
-        with path.open("rb") as file:
-            digest = hashlib.file_digest(file, "sha256").hexdigest()
+        digest = _sha256(path, watch)
         beside = [path.with_name(path.name + tail) for tail in ("-wal", "-shm", "-journal")]
         # Of the -shm its being there alone: every reader of a live database leaves a mark in it.
         found = [(p.name, s.st_size, s.st_mtime_ns) for p in beside if (s := _stat(p))]
@@ -39,6 +41,17 @@ def trace(path: Path) -> Trace:
         return Trace(digest, path.stat().st_mtime_ns, tuple(state))
     except OSError as error:
         raise CouldNotLook(f"{path}: {error.strerror or error}") from error
+
+
+def _sha256(path: Path, watch: Watch) -> str:
+    total, done, pace, digest = path.stat().st_size, 0, Pace(), hashlib.sha256()
+    with path.open("rb") as file:
+        while block := file.read(_BLOCK):
+            digest.update(block)
+            done += len(block)
+            if pace.due():
+                watch.tell("sha256 of the original", None, done >> 20, total >> 20, "MiB")
+    return digest.hexdigest()
 
 
 def _stat(path: Path) -> Any:
