@@ -74,11 +74,9 @@ def migrations(root: Path) -> Migrations | None:
     if not found:
         return None
     ini = found[0]
-    scripts = re.search(r"^\s*script_location\s*=\s*(\S+)", text_of(ini), re.MULTILINE)
-    place = scripts[1].replace("%(here)s", ".") if scripts else "."
-    env = next((p for p in (ini.parent / place / "env.py", ini.parent / "env.py") if p.is_file()), None)
-    if env is not None and "current_app" in text_of(env):
-        return Migrations(root, "flask", f"{shown(ini, root)}; {shown(env, root)} asks Flask for the application")
+    # Flask-Migrate's own layout, and no other: as `alembic.upgrade` knows it.
+    if ini.parent == root / "migrations" and "current_app" in text_of(ini.with_name("env.py")):
+        return Migrations(root, "flask", f"{shown(ini, root)}, whose env.py asks Flask for the application")
     return Migrations(ini.parent, "alembic", shown(ini, root))
 
 

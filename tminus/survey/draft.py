@@ -136,11 +136,6 @@ def _beyond(found: Survey) -> list[str]:
             "migrations: no alembic.ini was found; alembic-upgrade and verify-tables need one. Without, take them "
             "out and give migrate-data create_schema = true"
         )
-    elif found.migrations.by == "flask":
-        todo.append(
-            f"migrations: {found.migrations.where}; give alembic-upgrade the check command.run with the argv "
-            "[python, -m, flask, db, upgrade] and env = { DATABASE_URL = the target }"
-        )
     if found.blueprint is None:
         todo.append("render.yaml: there is none; the items about Render's dashboard are still a person's")
     elif found.blueprint.trouble:
