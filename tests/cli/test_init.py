@@ -116,6 +116,18 @@ def test_every_target_of_the_shipped_checklist_is_there_and_every_item(tmp_path)
     assert len(here["gate"]) == len(there["gate"]) and here["metrics"].keys() == there["metrics"].keys()
 
 
+def test_a_route_of_a_blueprint_says_that_a_prefix_may_stand_before_it(tmp_path):
+    (tmp_path / "site.py").write_text(
+        '@pages.get("/healthz")\ndef health(): ...\napp.add_url_rule("/metrics", "m", f)\n'
+    )
+    found = survey(tmp_path)
+    assert found.metrics_path is not None
+    text = draft(shipped("checklist.toml"), found).text
+    line = "# The health path below is /healthz, from site.py line 1 (of 'pages': is there a url_prefix before it?)"
+    assert line in text.splitlines()
+    assert "# TODO metrics" not in text and "# TODO health" not in text
+
+
 def test_it_is_the_same_twice_and_a_dry_run_writes_nothing(shop):
     before = everything(shop)
     first, second = init(shop, "--dry-run"), init(shop, "--dry-run")

@@ -41,6 +41,9 @@ def draft(shipped: str, found: Survey) -> Draft:
     lines = ["[targets]"]
     for key, value in tomllib.loads(block)["targets"].items():
         lines += _target(key, value, meanings.get(key, ""), known.get(key))
+    if len(found.health_paths) == 1:
+        health = found.health_paths[0]
+        lines += ["", f"# The health path below is {clean(health.value)}, from {clean(health.where)}"]
     lines += ["", *(f"# TODO {clean(what)}" for what in _beyond(found))]
     # The schema lies beside the shipped file alone: an editor would look for it in vain.
     kept = [line for line in before.splitlines(keepends=True) if not line.startswith("#:schema")]

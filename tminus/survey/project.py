@@ -12,7 +12,8 @@ from tminus.survey.blueprint import Blueprint, blueprint
 from tminus.survey.database import Migrations, interpreter, migrations, sqlite_files
 from tminus.survey.found import Found, files, shown, text_of
 
-_ROUTE = re.compile(r"""\.(?:route|get)\(\s*["'](/[\w\-/.]*)["']""")
+_ROUTE = re.compile(r"""(\w+)\.(?:route|get|add_url_rule)\(\s*["'](/[\w\-/.]*)["']""")
+_EXPORTER = re.compile(r"\bPrometheusMetrics\(")  # of prometheus-flask-exporter, which serves /metrics
 _HEALTH = re.compile(r"/(healthz?|health[-_]?check|ping|up|ready|livez|readyz|status)$")
 _LOG = re.compile(
     r"""(?:FileHandler\(\s*(?:filename\s*=\s*)?|(?:error_?log|accesslog|filename)["']?\s*[:=]\s*)["']([^"'{}]+\.log)["']"""
@@ -79,7 +80,12 @@ def _lines(root: Path) -> Iterator[tuple[str, str]]:
 
 
 def _routes(root: Path) -> Iterator[Found]:
-    yield from (Found(match[1], where) for where, line in _lines(root) for match in _ROUTE.finditer(line))
+    for where, line in _lines(root):
+        for of, path in _ROUTE.findall(line):
+            prefix = "" if of in ("app", "application") else f" (of {of!r}: is there a url_prefix before it?)"
+            yield Found(path, where + prefix)
+        if _EXPORTER.search(line):
+            yield Found("/metrics", where)
 
 
 def _logs(root: Path) -> Iterator[Found]:
