@@ -1,6 +1,6 @@
-"""Migrations, run by the app's own interpreter in the app's own folder.
+"""Migrations, run by the app's own interpreter in the app's own folder: by Alembic, or by Flask-Migrate around it.
 
-Exit codes (Alembic 1.20): 0 done, 255 failed.
+Exit codes (Alembic 1.20): 0 done, 255 failed; `flask db` (Flask-Migrate 4.1): 0 done, 1 failed.
 """
 
 from __future__ import annotations
@@ -24,6 +24,23 @@ _REVISION = re.compile(r"^([A-Za-z0-9_\-]+)((?: \([a-z ]+\))*)$")
 def interpreter(ctx: Context, python: str) -> str:
     """PYTHON as a name in PATH, or as a path below the project."""
     return str(ctx.project / Path(python).expanduser()) if "/" in python or python.startswith("~") else python
+
+
+def by_flask(ini: Path) -> bool:
+    """Whether the env.py beside INI, an alembic.ini, asks Flask for the application: only `flask db` can run it."""
+    try:
+        return "current_app" in ini.with_name("env.py").read_text(encoding="utf-8", errors="replace")
+    except OSError:
+        return False
+
+
+def program(app: Path) -> tuple[str, ...]:
+    """What runs the migrations of APP, as words after the interpreter.
+
+    Flask-Migrate keeps its alembic.ini in migrations/, beside an env.py that needs the application.
+    """
+    flask = not (app / "alembic.ini").is_file() and by_flask(app / "migrations" / "alembic.ini")
+    return ("-m", "flask", "db") if flask else ("-m", "alembic")
 
 
 def heads_of(ctx: Context, app: Path, python: str, database_url: str) -> list[str]:
@@ -50,9 +67,10 @@ def _revisions(database_url: str) -> list[str]:
 
 
 def _run(ctx: Context, app: Path, python: str, database_url: str, *words: str) -> Completed:
-    if not (app / "alembic.ini").is_file():
+    words = (*program(app), *words)
+    if "alembic" in words and not (app / "alembic.ini").is_file():
         raise CouldNotLook(f"no alembic.ini in {app}")
-    argv = [interpreter(ctx, python), "-m", "alembic", *words]
+    argv = [interpreter(ctx, python), *words]
     try:
         return ctx.run_sync(argv, cwd=app, env={"DATABASE_URL": database_url})
     except FileNotFoundError:
@@ -68,7 +86,7 @@ def _last(done: Completed) -> str:
 
 
 def _plan_upgrade(ctx: Context, *, app: Path, database_url: str, python: str = "python") -> Plan:
-    argv = [interpreter(ctx, python), "-m", "alembic", "upgrade", "head"]
+    argv = [interpreter(ctx, python), *program(app), "upgrade", "head"]
     target = describe_url(database_url)
     lines = (shown_argv(argv), *where(ctx, app), f"with DATABASE_URL = {target}")
     return Plan(lines, "reversible", target)
@@ -79,7 +97,7 @@ def _plan_upgrade(ctx: Context, *, app: Path, database_url: str, python: str = "
 def upgrade(ctx: Context, *, app: Path, database_url: str, python: str = "python") -> Outcome:
     """Runs `alembic upgrade head` in the folder APP with the interpreter PYTHON; the revision must be the head after.
 
-    DATABASE_URL goes by the environment.
+    DATABASE_URL goes by the environment. Where Flask-Migrate keeps the migrations it is `flask db upgrade head`.
     """
     heads = heads_of(ctx, app, python, database_url)
     if len(heads) != 1:

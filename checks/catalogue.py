@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import inspect
+import json
+import types
 from pathlib import Path
+from typing import Any, Literal, Union, get_args, get_origin
 
 from checks.contract import CheckSpec
-from checks.params import describe, shown_default
+from checks.params import Seconds, describe, shown_default
 from checks.registry import BUILT_IN, Registry
 from state.durations import format_duration
 
@@ -56,12 +59,54 @@ def catalogue() -> str:
     return "\n".join([_HEAD, *(section(spec) for spec in specs)])
 
 
+def facts(spec: CheckSpec) -> str:
+    """Effect, deadline, and how long the evidence counts, on one line."""
+    said = [spec.effect, f"deadline {format_duration(spec.timeout)}"]
+    said += [f"evidence counts for {format_duration(spec.fresh_for)}"] if spec.fresh_for else []
+    said += ["in a process of its own"] if spec.process else []
+    return ", ".join(said)
+
+
+def about(spec: CheckSpec) -> str:
+    """All that the check says of itself."""
+    return (inspect.getdoc(spec.function) or "").strip()
+
+
+def example(spec: CheckSpec) -> str:
+    """An inline table for `with`: for a check of somebody's own, what it requires, with a value of the right form."""
+    if spec.name in EXAMPLES:
+        return EXAMPLES[spec.name]
+    values = [f"{param.name} = {_form(param.kind)}" for param in spec.params if param.required]
+    return f"{{ {', '.join(values)} }}" if values else "{}"
+
+
+def _form(kind: Any) -> str:
+    """A value of KIND as TOML."""
+    origin, args = get_origin(kind), get_args(kind)
+    if origin is Literal:
+        return json.dumps(args[0])
+    if origin in (Union, types.UnionType):
+        return _form(next(one for one in args if one is not type(None)))
+    if kind is list or origin is list:
+        return f"[{_form(args[0]) if args else ''}]"
+    if kind is dict or origin is dict:
+        return "{}"
+    forms: dict[Any, str] = {int: "1", float: "1.0", bool: "true", Path: '"path"', Seconds: '"30s"'}
+    return forms.get(kind, '"..."')
+
+
+def snippet(spec: CheckSpec) -> str:
+    """An item with this check, ready to be pasted into a checklist."""
+    item = spec.name.replace(".", "-").replace("_", "-").lower()
+    lines = ["[[phase.step.item]]", f'id = "{item}"', f"text = {json.dumps(spec.doc, ensure_ascii=False)}"]
+    lines += [f'check = "{spec.name}"']
+    lines += [f"with = {example(spec)}"] if spec.params else []
+    return "\n".join(lines)
+
+
 def section(spec: CheckSpec) -> str:
     """One check: its parameters, its effect, and an example."""
-    facts = [spec.effect, f"deadline {format_duration(spec.timeout)}"]
-    facts += [f"evidence counts for {format_duration(spec.fresh_for)}"] if spec.fresh_for else []
-    facts += ["in a process of its own"] if spec.process else []
-    lines = [f"## {spec.name}", "", ", ".join(facts), "", (inspect.getdoc(spec.function) or "").strip(), ""]
+    lines = [f"## {spec.name}", "", facts(spec), "", about(spec), ""]
     if spec.params:
         lines += ["| parameter | type | default |", "| --- | --- | --- |"]
         for param in spec.params:
@@ -70,7 +115,7 @@ def section(spec: CheckSpec) -> str:
             )
             lines.append(f"| `{param.name}` | {describe(param.kind).replace('|', chr(92) + '|')} | {default} |")
         lines.append("")
-    lines += ["```toml", f'check = "{spec.name}"', f"with = {EXAMPLES[spec.name]}", "```", ""]
+    lines += ["```toml", f'check = "{spec.name}"', f"with = {example(spec)}", "```", ""]
     return "\n".join(lines)
 
 

@@ -177,6 +177,7 @@ def _item_table(item_id: str, text: str, item: ItemState) -> dict[str, Any]:
             "attempts": item.attempts,
             "evidence": dict(item.outcome.evidence),
         }
+    table["round"] = [_said(msgspec.to_builtins(one)) for one in item.rounds]
     return _said(table)
 
 

@@ -112,27 +112,50 @@ class RecordFile:
             os.close(self._wal)
 
     def _read(self) -> tuple[RunState, list[Event]]:
-        state, events = (RunState(), list[Event]())
-        if self.path.exists():
-            state, events = read_record(self.path)
-        logged, good = _read_wal(self.wal_path.read_bytes(), self.wal_path.name)
-        for event in logged:
-            if event.seq <= len(events):
-                if events[event.seq - 1] != event:
-                    raise RecordError(f"{self.wal_path.name} and {self.path.name} disagree about event {event.seq}")
-                continue
-            try:
-                follow(state.last, event)
-                state = apply(state, event)
-            except (BrokenChain, UnknownEvent, KeyError, ValueError, TypeError, AttributeError) as error:
-                raise RecordError(f"{self.wal_path.name} does not follow {self.path.name}: {error}") from error
-            events.append(event)
+        state, events, good = _joined(self.path, self.wal_path.read_bytes())
         remove_partials(self.path)  # of a writer that was killed: we hold the lock, so nobody is at it
         # The log's own name must survive a crash before the first event is acknowledged.
         fsync_folder(self.path.parent)
         os.ftruncate(self._wal, good)
         self._wal_size = good
         return state, events
+
+
+def _joined(path: Path, log: bytes) -> tuple[RunState, list[Event], int]:
+    """What the record at PATH and its LOG hold together, and the length of the log's sound part."""
+    state, events = (RunState(), list[Event]())
+    if path.exists():
+        state, events = read_record(path)
+    wal_name = f"{path.name}.wal"
+    logged, good = _read_wal(log, wal_name)
+    for event in logged:
+        if event.seq <= len(events):
+            if events[event.seq - 1] != event:
+                raise RecordError(f"{wal_name} and {path.name} disagree about event {event.seq}")
+            continue
+        try:
+            follow(state.last, event)
+            state = apply(state, event)
+        except (BrokenChain, UnknownEvent, KeyError, ValueError, TypeError, AttributeError) as error:
+            raise RecordError(f"{wal_name} does not follow {path.name}: {error}") from error
+        events.append(event)
+    return state, events, good
+
+
+def read_with_log(path: Path) -> tuple[RunState, list[Event]]:
+    """The state and events of the record at PATH with its log, as `read_record`, while an engine may be writing both.
+
+    Writes nothing and locks nothing. Raises RecordError, or OSError (PermissionError: the log is its writer's alone).
+    """
+    # The log first: what is taken out of it meanwhile is in the record, which is read after.
+    try:
+        log = path.with_name(path.name + ".wal").read_bytes()
+    except FileNotFoundError:
+        log = b""
+        if not path.exists():
+            raise
+    state, events, _ = _joined(path, log)
+    return state, events
 
 
 def read_record(path: Path) -> tuple[RunState, list[Event]]:

@@ -32,6 +32,18 @@ class Look(msgspec.Struct, frozen=True):
     seconds: float = 0.0
 
 
+class Round(msgspec.Struct, frozen=True, kw_only=True):
+    """One round of a recurring item that is behind it: when it was done (UTC), what was said, seen, and by whom."""
+
+    utc: str
+    mark: str = ""
+    by: tuple[str, ...] = ()
+    reason: str = ""
+    value: str = ""
+    verdict: str = ""
+    actual: str = ""
+
+
 KEPT_LOOKS = 10  # of an item: the record's journal has them all
 
 
@@ -54,6 +66,7 @@ class ItemState(msgspec.Struct, frozen=True, kw_only=True):
     waiver_evidence: str = ""
     touched_at: str = ""
     looks: tuple[Look, ...] = ()
+    rounds: tuple[Round, ...] = ()
 
 
 class Hold(msgspec.Struct, frozen=True, kw_only=True):
@@ -171,7 +184,43 @@ def _with_look(item: ItemState, look: Look) -> tuple[Look, ...]:
     return (*item.looks, look)[-KEPT_LOOKS:]
 
 
+def next_round(item: ItemState) -> ItemState:
+    """ITEM at the beginning of its next round: what was said of the last one is kept, and nobody said anything yet.
+
+    The last look stays until the next one: it is what was seen last.
+    """
+    times = [utc for utc in (item.marked_at if item.mark is not Mark.OPEN else "", item.finished_at) if utc]
+    over = Round(
+        utc=min(times, default=item.touched_at),
+        mark=str(item.mark) if item.mark is not Mark.OPEN else "",
+        by=tuple(said.actor for said in item.confirmations),
+        reason=item.reason,
+        value=item.value,
+        verdict=str(item.outcome.verdict) if item.outcome else "",
+        actual=item.outcome.actual if item.outcome else "",
+    )
+    return replace(
+        item,
+        rounds=(*item.rounds, over),
+        mark=Mark.OPEN,
+        confirmations=(),
+        reason="",
+        value="",
+        marked_at="",
+        waiver_until="",
+        waiver_evidence="",
+    )
+
+
+def _with_round(state: RunState, event: Event) -> RunState:
+    """STATE with the item's next round begun, if EVENT says that it begins one."""
+    if "round" not in event.data:
+        return state
+    return replace(state, items={**state.items, event.item: next_round(state.item(event.item))})
+
+
 def _check_started(state: RunState, event: Event) -> RunState:
+    state = _with_round(state, event)
     attempts = state.item(event.item).attempts + 1
     return _with_item(state, event, status="running", attempts=attempts, started_at=event.utc)
 
@@ -205,6 +254,7 @@ def _mark(state: RunState, event: Event) -> RunState:
         raise ValueError(f"a waiver until {until!r}: say in which time zone")
     seen = str(event.data.get("evidence", ""))
     said = Confirmation(actor=event.actor, uid=event.uid, utc=event.utc, evidence=seen)
+    state = _with_round(state, event)
     before = state.item(event.item)
     confirmations: tuple[Confirmation, ...] = ()
     if mark is Mark.CONFIRMED:

@@ -9,7 +9,9 @@ from enum import StrEnum
 import msgspec
 
 from state.definition import Checklist, Gate, Item, Phase
-from state.run import GateRecord, ItemState, RunState, verdict_key
+from state.events import utc_text
+from state.recurring import again_at
+from state.run import GateRecord, ItemState, RunState, next_round, verdict_key
 from state.verdicts import SHORTEST_REASON, Mark, Verdict
 
 
@@ -19,10 +21,18 @@ def why_open(item: Item, state: ItemState, now: datetime) -> str:
     Only a pass settles the check's half of an item (a warning does once a person confirmed it with their eyes
     on it), and only a person settles the human half. Skipping, waiving and "not applicable" stand for both
     halves, with a reason; a critical item cannot be skipped. What a rehearsal's checklist leaves out, with its
-    reason, needs nothing: no other checklist may leave anything out.
+    reason, needs nothing: no other checklist may leave anything out. A recurring item is open again when its next
+    round is due.
     """
     if item.out_of_scope:
         return ""
+    if why := _why_round_is_open(item, state, now):
+        return why
+    again = again_at(item, state)
+    return f"due again since {utc_text(again)}" if again is not None and now >= again else ""
+
+
+def _why_round_is_open(item: Item, state: ItemState, now: datetime) -> str:
     if state.status == "running":
         return "running"
     if state.status == "interrupted":
@@ -43,6 +53,22 @@ def why_open(item: Item, state: ItemState, now: datetime) -> str:
 def settled(item: Item, state: ItemState, now: datetime) -> bool:
     """Whether ITEM needs nothing more."""
     return not why_open(item, state, now)
+
+
+def due_again(item: Item, state: ItemState, now: datetime) -> bool:
+    """Whether a round of ITEM was done, and the next one is due: what is said or looked at now begins it.
+
+    However old the evidence is: a round that was done stays done.
+    """
+    again = again_at(item, state)
+    if again is None or now < again:
+        return False
+    return not _why_round_is_open(msgspec.structs.replace(item, fresh_for=None), state, now)
+
+
+def as_it_stands(item: Item, state: ItemState, now: datetime) -> ItemState:
+    """STATE as people see it: when the next round is due, what was said in the last one is behind it."""
+    return next_round(state) if due_again(item, state, now) else state
 
 
 def shown_verdict(item: Item, state: ItemState, now: datetime) -> Verdict | None:

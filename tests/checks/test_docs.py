@@ -57,7 +57,7 @@ async def test_the_python_plugin_of_the_page_runs(look, monkeypatch):
 
 async def test_the_shell_probe_of_the_page_runs(look):
     (look.project / "ops").mkdir()
-    (look.project / "ops" / "queue.sh").write_text(blocks("sh")[0])
+    (look.project / "ops" / "queue.sh").write_text(blocks("sh")[-1])
     with_ = tomllib.loads(re.search(r"^with = .*$", blocks("toml")[1], re.MULTILINE)[0])["with"]
     assert (await look("command.plugin", with_)).verdict is Verdict.UNKNOWN
     (look.project / "queue").mkdir()

@@ -14,6 +14,7 @@ import pytest
 from alembic.script import ScriptDirectory
 
 from state.verdicts import Outcome, Verdict
+from tests.cli.projects import flask_project
 
 NOWHERE = "postgresql://app:canary-pass@127.0.0.1:1/app"
 UNKNOWN_HOST = "postgresql://app:canary-pass@no-such-host.invalid/app"
@@ -261,3 +262,13 @@ async def test_a_look_at_postgres_shows_its_statement_which_runs_as_it_stands_an
         cur.execute(tables.evidence["query"])
         assert sorted(cur.fetchall()) == [("things", "id"), ("things", "label")]
     assert "://" not in f"{server.evidence['query']} {tables.evidence['query']}"
+
+
+async def test_migrations_that_flask_migrate_keeps_are_run_by_flask(look, database, tmp_path):
+    app = flask_project(tmp_path / "site")
+    with_ = {"app": str(app), "python": sys.executable, "database_url": database}
+    plan = await look.plan("alembic.upgrade", with_)
+    assert "-m flask db upgrade head" in plan.lines[0]
+    outcome = await look("alembic.upgrade", with_)
+    assert outcome.verdict is Verdict.PASS, outcome
+    assert outcome.evidence["after"] == "0001"

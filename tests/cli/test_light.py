@@ -40,6 +40,19 @@ def test_it_loads_none_of_the_heavy_rooms(what, code) -> None:
     assert not HEAVY & set(ended.stderr.split())
 
 
+def test_the_help_of_no_command_loads_what_only_its_work_needs() -> None:
+    code = """
+import sys
+from click.testing import CliRunner
+from tminus.cli import COMMANDS, cli
+for name in COMMANDS:
+    assert CliRunner().invoke(cli, [name, "--help"]).exit_code == 0, name
+print(*(m.partition('.')[0] for m in sys.modules))
+"""
+    ended = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=60, check=True)
+    assert not (HEAVY | {"yaml", "jsonschema"}) & set(ended.stdout.split())
+
+
 def test_plugins_import_the_contract_from_the_front_door() -> None:
     import tminus
     from checks.contract import check

@@ -24,7 +24,7 @@ from terminal import Tmux, until
 from rehearsal.stage import load_stage
 from state.record_file import read_record
 from state.settled import settled
-from tminus.cli.rehearse import _count_users, _environ
+from tminus.cli.rehearse_stage import _count_users, _environ
 from tminus.client.messages import View
 from tminus.definition import load
 from tminus.places import place_of

@@ -10,10 +10,12 @@ from tminus.version import __version__
 
 # name → (module, what it is for). The order is the order of `--help`.
 COMMANDS = {
+    "init": ("tminus.cli.init", "Write the first checklist of a project, from what its folder says."),
     "rehearse": ("tminus.cli.rehearse", "Practise the whole cutover on a stage of its own."),
     "run": ("tminus.cli.run", "Open the cockpit; start the engine if none is there."),
     "watch": ("tminus.cli.watch", "Open a read-only cockpit on the same run."),
     "status": ("tminus.cli.status", "Print where the run stands, and what stands against GO."),
+    "due": ("tminus.cli.due", "List what recurs, and whether it is due."),
     "check": ("tminus.cli.check", "Run read checks without a cockpit, for CI and cron."),
     "do": ("tminus.cli.do", "Run the check of one item in the run."),
     "cancel": ("tminus.cli.run_acts:cancel", "Stop the check of an item that is running."),

@@ -9,12 +9,11 @@ import tempfile
 import time
 from collections.abc import Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 import msgspec
 
-from checks.registry import Registry
-from checks.runner import Call, run_many
 from state.definition import Checklist, Item
 from state.problems import ChecklistError
 from state.redact import Redactor
@@ -22,8 +21,11 @@ from state.schema import did_you_mean
 from state.targets import resolve
 from state.verdicts import Outcome, Verdict
 from tminus.cli.common import COULD_NOT_LOOK, DOES_NOT_HOLD, HOLDS, UNUSABLE, checklist_option, end
-from tminus.definition import load
 from tminus.junit import junit_xml
+
+if TYPE_CHECKING:
+    from checks.registry import Registry
+    from checks.runner import Call
 
 
 class Looked(msgspec.Struct, frozen=True, kw_only=True):
@@ -50,6 +52,8 @@ def command(items: tuple[str, ...], phase: str, form: str, at_once: int, checkli
     something fails or warns. 2: usage, or a checklist that cannot be used. 3: something is unknown or could not
     be looked at.
     """
+    from tminus.definition import load
+
     try:
         loaded, registry = load(checklist)
     except ChecklistError as error:
@@ -101,6 +105,8 @@ def _chosen(checklist: Checklist, registry: Registry, items: Sequence[str], phas
 async def _look(
     checklist: Checklist, registry: Registry, items: Sequence[Item], project: Path, at_once: int, form: str
 ) -> list[Looked]:
+    from checks.runner import Call, run_many
+
     targets = resolve(checklist.targets, os.environ)
     redact = Redactor.knowing(targets.secrets)
     began = time.monotonic()

@@ -17,6 +17,7 @@ def command(file: Path, as_json: bool) -> None:
     """Check FILE (checklist.toml) without running anything: its form, its references, the parameters of its checks.
 
     Every mistake is named with its line, its key path and what would be right. Exit 0 when there is none, else 2.
+    Comments that begin with TODO, as `tminus init` writes them, are listed as still open: they are no mistakes.
     """
     from state.problems import ChecklistError
     from tminus.definition import load
@@ -31,6 +32,9 @@ def command(file: Path, as_json: bool) -> None:
             count = len(error.problems)
             click.echo(f"\n{count} mistake{'s' if count > 1 else ''}", err=True)
         raise SystemExit(UNUSABLE) from None
+    from tminus.survey.draft import open_in
+
+    still_open = open_in(file.read_text(encoding="utf-8"))
     items = loaded.checklist.items.values()
     summary = {
         "ok": True,
@@ -39,6 +43,7 @@ def command(file: Path, as_json: bool) -> None:
         "checked": sum(bool(item.check) for item in items),
         "gates": len(loaded.checklist.gate),
         "checks": len(registry.names()),
+        "open": still_open,
     }
     if as_json:
         click.echo(msgspec.json.encode(summary).decode())
@@ -46,3 +51,5 @@ def command(file: Path, as_json: bool) -> None:
         click.echo(
             "{phases} phases, {items} items, {checked} of them with a check, {gates} gates: ok".format(**summary)
         )
+        for what in still_open:
+            click.echo(f"open  {what}")

@@ -7,8 +7,9 @@ from typing import Any
 
 from state.definition import Checklist, Item
 from state.events import Actor, Event, utc_text
-from state.run import RunState, verdict_key
-from state.settled import GateLight, Go, current_phase, settled, shown_verdict, standing, why_open
+from state.recurring import is_next_come_early
+from state.run import ItemState, RunState, next_round, verdict_key
+from state.settled import GateLight, Go, current_phase, due_again, settled, shown_verdict, standing, why_open
 from state.verdicts import Mark, Verdict
 from tminus.client.requests import DecideGate
 
@@ -89,6 +90,11 @@ def mark(checklist: Checklist, run: RunState, actor: Actor, request: Any, now: d
         wanted = Mark(request.mark)
     except ValueError:
         raise Refusal(f"no mark {request.mark!r}: one of {', '.join(Mark)}") from None
+    anew = wanted is not Mark.OPEN and begins_round(item, state, now, again=wanted is Mark.CONFIRMED)
+    if anew:
+        if item.needs_check and wanted is Mark.CONFIRMED:
+            raise Refusal("its next round begins with a look: run its check first")
+        state = next_round(state)
     co_sign = wanted is Mark.CONFIRMED and item.pair and state.mark is Mark.CONFIRMED
     if not co_sign or run.closed:
         require_driver(run, actor)
@@ -103,8 +109,8 @@ def mark(checklist: Checklist, run: RunState, actor: Actor, request: Any, now: d
     if wanted is Mark.SKIPPED and item.critical:
         raise Refusal("a critical item may not be skipped: settle it, or waive it with your name")
     if wanted is Mark.CONFIRMED:
-        _may_confirm(item, run, actor, request, now, co_sign=co_sign)
-    data: dict[str, Any] = {}
+        _may_confirm(item, state, actor, request, now, co_sign=co_sign)
+    data: dict[str, Any] = {"round": len(state.rounds) + 1} if anew else {}
     if state.outcome is not None:
         data["evidence"] = state.outcome.digest
     if request.value:
@@ -118,8 +124,18 @@ def mark(checklist: Checklist, run: RunState, actor: Actor, request: Any, now: d
     )
 
 
-def _may_confirm(item: Item, run: RunState, actor: Actor, request: Any, now: datetime, *, co_sign: bool) -> None:
-    state = run.item(item.id)
+def begins_round(item: Item, state: ItemState, now: datetime, *, again: bool = False) -> bool:
+    """Whether an act on ITEM now begins its next round: the last one is done, and this one is due.
+
+    AGAIN: a person says once more what they said; that is the next round also when it comes somewhat early.
+    """
+    if due_again(item, state, now):
+        return True
+    # Where a check looks, saying it again is about the same look, and no round of its own.
+    return again and not item.needs_check and is_next_come_early(item, state, now) and settled(item, state, now)
+
+
+def _may_confirm(item: Item, state: ItemState, actor: Actor, request: Any, now: datetime, *, co_sign: bool) -> None:
     if not item.needs_human:
         raise Refusal("the check settles this item; nobody confirms it")
     if co_sign and any(said.uid == actor.uid for said in state.confirmations):

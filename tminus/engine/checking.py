@@ -121,6 +121,8 @@ class Checking:
             if blocked := acts.why_blocked(self._session.checklist, run, item, now):
                 raise Refusal(blocked)
             data = {"plan": list(plan.lines), "danger": plan.danger, "target": plan.target}
+        if acts.begins_round(item, run.item(item.id), now):
+            data["round"] = len(run.item(item.id).rounds) + 2
         return acts.event("check.started", actor, item=item.id, data=data)
 
     async def _look(self, actor: Actor, item: Item, answer: str | None, go: bool) -> None:

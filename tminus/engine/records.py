@@ -40,10 +40,7 @@ def record_path(loaded: Loaded, today: datetime, *, anew: bool = False) -> Path:
     broken one.
     """
     folder = loaded.path.parent / loaded.checklist.record_dir
-    slug = re.sub(r"[^a-z0-9]+", "-", loaded.checklist.title.lower()).strip("-") or "run"
-    pattern = re.compile(rf"\d{{4}}-\d\d-\d\d-{re.escape(slug)}(-\d+)?\.toml")
-    names = {path.name.removesuffix(".wal") for path in folder.glob(f"*-{slug}*.toml*")}
-    found = sorted((name for name in names if pattern.fullmatch(name)), key=_by_number)
+    slug, found = _slug(loaded.checklist.title), _records(folder, loaded.checklist.title)
     if found and not _is_closed(folder / found[-1]) and not anew:
         return folder / found[-1]
     stem = f"{today.date().isoformat()}-{slug}"
@@ -52,6 +49,24 @@ def record_path(loaded: Loaded, today: datetime, *, anew: bool = False) -> Path:
         number += 1
         name = f"{stem}-{number}.toml"
     return folder / name
+
+
+def newest_record(folder: Path, title: str) -> Path | None:
+    """The record in FOLDER that was begun last of a checklist with this TITLE; None when there is none."""
+    found = _records(folder, title)
+    return folder / found[-1] if found else None
+
+
+def _slug(title: str) -> str:
+    return re.sub(r"[^a-z0-9]+", "-", title.lower()).strip("-") or "run"
+
+
+def _records(folder: Path, title: str) -> list[str]:
+    """The names of a checklist's records, the oldest first; one that is but a log yet is one of them."""
+    slug = _slug(title)
+    pattern = re.compile(rf"\d{{4}}-\d\d-\d\d-{re.escape(slug)}(-\d+)?\.toml")
+    names = {path.name.removesuffix(".wal") for path in folder.glob(f"*-{slug}*.toml*")}
+    return sorted((name for name in names if pattern.fullmatch(name)), key=_by_number)
 
 
 def _by_number(name: str) -> tuple[str, int]:

@@ -10,7 +10,7 @@ import msgspec
 from state.definition import Checklist, Item, Phase, offset_seconds
 from state.durations import parse_duration
 from state.run import ItemState, RunState
-from state.settled import GateLight, Standing, shown_verdict, standing, why_open
+from state.settled import GateLight, Standing, as_it_stands, shown_verdict, standing, why_open
 from state.verdicts import Mark, Outcome, Verdict
 from tminus.client.messages import (
     Attempt,
@@ -85,10 +85,10 @@ def role_views(checklist: Checklist) -> tuple[RoleView, ...]:
 
 def item_view(checklist: Checklist, run: RunState, item: Item, now: datetime) -> ItemView:
     """Where one item stands at NOW."""
-    state = run.item(item.id)
+    open_because = why_open(item, run.item(item.id), now)
+    state = as_it_stands(item, run.item(item.id), now)
     verdict = shown_verdict(item, state, now)
     outcome = state.outcome
-    open_because = why_open(item, state, now)
     return ItemView(
         id=item.id,
         status=state.status,

@@ -1,0 +1,209 @@
+"""The whole cutover on a stage of its own: the stage is set, flown over by a cockpit or alone, and cleared away."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import shutil
+import sqlite3
+import sys
+import time
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import closing, contextmanager, suppress
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import NoReturn
+
+import click
+
+from rehearsal.stage import Stage, StageError, end_stage, load_stage, running, set_stage
+from state.events import utc_text
+from state.record import RecordError
+from state.record_file import read_record
+from tminus.cli.common import COULD_NOT_LOOK, DOES_NOT_HOLD, HOLDS, UNUSABLE, end, your_name
+from tminus.client.connection import Client, EngineGone, Refused
+from tminus.client.requests import StopEngine
+from tminus.launch import EngineFailed, is_up, start_engine, wait_until_ended
+from tminus.places import Place, place_of
+from tminus.practice.auto import ACTOR, NoGo, Pilot
+from tminus.practice.overlay import write_checklist
+
+RESTARTS = 25  # of an engine that dies under an unattended flight, before it gives up
+
+
+def rehearse_on_stage(folder: Path, *, users: int, fresh: bool, auto: bool, name: str) -> NoReturn:
+    """Rehearse on the stage in FOLDER, and exit. AUTO, or no terminal: unattended."""
+    began = time.monotonic()
+    if not auto and sys.stdin.isatty() and not sys.stderr.isatty():
+        end(UNUSABLE, "the screen is drawn on stderr, which is not a terminal: do not redirect it, or say --auto")
+    if not auto and not sys.stdin.isatty():
+        click.echo("no terminal here: flying unattended, as with --auto", err=True)
+        auto = True
+    try:
+        fresh = fresh or auto or not _goes_on(folder)
+        with _set(folder, users, fresh=fresh) as (stage, checklist, place):
+            if auto:
+                sys.exit(_fly(stage, checklist, place, began))
+            sys.exit(_cockpit(stage, checklist, place, name, anew=fresh))
+    except (StageError, EngineFailed) as error:
+        end(UNUSABLE, str(error))
+
+
+def _goes_on(folder: Path) -> bool:
+    """Whether an unfinished rehearsal was left in FOLDER: its newest record is whole, and not closed."""
+    records = sorted((folder / "deployments").glob("*.toml"), key=lambda path: path.stat().st_mtime_ns)
+    if not records:
+        return False
+    try:
+        return not read_record(records[-1])[0].closed
+    except (RecordError, OSError):
+        return False
+
+
+@contextmanager
+def _set(folder: Path, users: int, *, fresh: bool) -> Iterator[tuple[Stage, Path, Place]]:
+    """The stage, its checklist and its engine's place; everything that was started ends with the block."""
+    folder = folder.resolve()
+    _end_engine(folder)
+    if running(folder):
+        end_stage(folder)
+    if fresh:
+        _clear(folder)
+    else:
+        click.echo("going on with the rehearsal that was left here; --fresh begins again", err=True)
+    click.echo(
+        f"setting the stage in {folder.name}/: an application with {users} users, a PostgreSQL, visitors", err=True
+    )
+    try:
+        stage = set_stage(folder, users=users)
+        click.echo(f"the application answers at {stage.base_url}", err=True)
+        checklist = write_checklist(folder, _targets(stage))
+        yield stage, checklist, place_of(checklist)
+    finally:
+        _end_engine(folder)
+        end_stage(folder)
+
+
+def _clear(folder: Path) -> None:
+    """Remove what a stage leaves, but never its records, and nothing from a folder that is not a stage."""
+    with suppress(StageError):
+        stage = load_stage(folder)
+        end_stage(folder)
+        for path in folder.iterdir():
+            if path.name == "deployments":
+                continue
+            shutil.rmtree(path) if path.is_dir() and not path.is_symlink() else path.unlink()
+        shutil.rmtree(stage.postgres_home, ignore_errors=True)
+
+
+def _targets(stage: Stage) -> dict[str, str | int | float | bool | list[str]]:
+    within = {
+        "sqlite": stage.sqlite,
+        "app_dir": stage.app_dir,
+        "outbox": stage.outbox,
+    }
+    return {
+        **{key: str(path.relative_to(stage.folder)) for key, path in within.items()},
+        "log_files": [str(log.relative_to(stage.folder)) for log in (stage.error_log, stage.access_log)],
+        "base_url": stage.base_url,
+        "python": "python3",  # found on the engine's PATH, where ours is first: no path of this machine in a record
+        "journeys": "journeys.toml",
+        "restart_command": ["python3", "-m", "rehearsal", "restart", "--stage", "."],
+        "backups": "backups",
+        "database_url": "${env:DATABASE_URL}",
+    }
+
+
+def _environ(stage: Stage) -> dict[str, str]:
+    path = os.pathsep.join((str(Path(sys.executable).parent), os.environ.get("PATH", os.defpath)))
+    root = str(Path(__file__).resolve().parents[2])
+    imports = os.pathsep.join(filter(None, (root, os.environ.get("PYTHONPATH", ""))))
+    return {**os.environ, "DATABASE_URL": stage.database_url, "PATH": path, "PYTHONPATH": imports}
+
+
+def _end_engine(folder: Path) -> None:
+    """End the engine on the stage's checklist, politely; what does not listen is ended by the kernel's lock."""
+    checklist = folder / "checklist.toml"
+    if not checklist.is_file():
+        return
+    place = place_of(checklist)
+
+    async def stop() -> None:
+        async with Client(place.socket, name=ACTOR) as client:
+            await client.ask(StopEngine())
+
+    if is_up(place):
+        with suppress(EngineGone, Refused, TimeoutError):
+            asyncio.run(asyncio.wait_for(stop(), 10))
+    # It hangs up before it has folded its log: the record is whole only when the lock is free.
+    if not wait_until_ended(place):
+        with suppress(OSError, ValueError):
+            os.kill(int(place.lock.read_text()), 9)
+
+
+def _cockpit(stage: Stage, checklist: Path, place: Place, name: str, *, anew: bool) -> int:
+    from tminus.cli.cockpit import open_cockpit
+
+    start_engine(checklist, place, t0=utc_text(datetime.now(UTC)), anew=anew, environ=_environ(stage))
+    again = f"tminus rehearse --stage {os.path.relpath(stage.folder)}"
+    farewell = f"The rehearsal is stopped, and what was on its stage with it; it goes on where it is with: {again}"
+    return open_cockpit(place.socket, name=your_name(name), read_only=False, farewell=farewell)
+
+
+def _fly(stage: Stage, checklist: Path, place: Place, began: float) -> int:
+    answers = {"final-backup-counts": lambda: str(_count_users(stage.sqlite))}
+    verdict, code, why = "NO-GO", DOES_NOT_HOLD, ""
+    t0 = utc_text(datetime.now(UTC))
+    for turn in range(RESTARTS):
+        try:
+            if not is_up(place):
+                start_engine(checklist, place, t0=t0, anew=turn == 0, environ=_environ(stage))
+            asyncio.run(_flight(place, answers))
+            verdict, code = "GO", HOLDS
+            break
+        except EngineGone:
+            click.echo("the engine died: starting it again, the record has everything", err=True)
+            wait_until_ended(place)
+        except (NoGo, Refused) as error:
+            why = str(error)
+            break
+        except KeyboardInterrupt:
+            why = "interrupted"
+            break
+    else:
+        code, why = COULD_NOT_LOOK, f"the engine died {RESTARTS} times"
+    _end_engine(checklist.parent)
+    return _report(checklist, verdict, code, why, time.monotonic() - began)
+
+
+async def _flight(place: Place, answers: Mapping[str, Callable[[], str]]) -> None:
+    async with Client(place.socket, name=ACTOR, kind="rehearsal", watch=True) as client:
+        await Pilot(client, answers, lambda line: click.echo(line, err=True)).fly()
+        with suppress(EngineGone):
+            await client.ask(StopEngine(close=True))
+
+
+def _count_users(database: Path) -> int:
+    with closing(sqlite3.connect(f"file:{database}?mode=ro", uri=True)) as connection:
+        return int(connection.execute("SELECT count(*) FROM users").fetchone()[0])
+
+
+def _report(checklist: Path, verdict: str, code: int, why: str, seconds: float) -> int:
+    records = sorted((checklist.parent / "deployments").glob("*.toml"), key=lambda path: path.stat().st_mtime_ns)
+    record = records[-1] if records else None
+    shown = "none"
+    if record is not None:
+        shown = os.path.relpath(record)
+        try:
+            run, events = read_record(record)
+            shown += f" ({len(events)} events, verified)"
+            if code == HOLDS and not run.closed:
+                verdict, code, why = "NO-GO", DOES_NOT_HOLD, "the record was not closed"
+        except (RecordError, OSError) as error:
+            verdict, code, why = "NO-GO", DOES_NOT_HOLD, f"the record does not verify: {error}"
+    if why:
+        click.echo(f"why      {why}")
+    click.echo(f"verdict  {verdict}")
+    click.echo(f"time     {seconds:.1f} s")
+    click.echo(f"record   {shown}")
+    return code
