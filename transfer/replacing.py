@@ -1,8 +1,8 @@
 """Putting a backup in the place of a live SQLite file, so that at every moment the old one or the new one is there.
 
 The order matters. What is replaced gets a second name first (hard links, of its -wal and -shm too); then SQLite
-itself folds the -wal into the old file, which is whole by itself from there on; then the first names of the side files
-go; then one rename puts the new file there. An old -wal beside a new file would be replayed into it.
+itself folds the -wal into the old file, which is whole by itself from there on; then the first names of the side
+files go; then one rename puts the new file there. An old -wal beside a new file would be replayed into it.
 """
 
 from __future__ import annotations
@@ -64,7 +64,7 @@ def replace(live: Path, backup: Path, sha256: str) -> Replaced:
             if not (live.exists() and old.samefile(live)):
                 raise Refused(
                     f"{live.name} was restored from this backup before and was written to since (what it replaced is"
-                    f" {old.name}). Restoring again would drop those writes: if you want that, rename {old.name} first."
+                    f" {old.name}). Restoring again would drop those writes: to do so, rename {old.name} first."
                 )
             _forget(old)  # a second name that an interrupted restore left
         users, unseen = open_by(live)
@@ -80,7 +80,7 @@ def replace(live: Path, backup: Path, sha256: str) -> Replaced:
 
 
 def open_by(live: Path) -> tuple[list[str], int]:
-    """Who has LIVE or one of its side files open ("python3 (pid 7)"), by device and inode; of how many none may say."""
+    """Who has LIVE or a side file of it open ("python3 (pid 7)"), by device and inode; and how many stay unseen."""
     wanted = set()
     for path in (live, *(_beside(live, tail) for tail in SIDE)):
         with suppress(OSError):

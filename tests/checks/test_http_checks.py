@@ -87,7 +87,7 @@ async def test_a_step_that_differs_is_named_with_its_exchange_and_without_secret
     outcome = await look("http.journey", {"base_url": stage.base_url, "file": "j.toml", "name": "bad"})
     assert outcome.verdict is Verdict.FAIL
     assert "step 2 of 2, enter: status 401, not 200" in outcome.actual
-    assert "POST /login" in outcome.evidence["exchange"]
+    assert "/login" in outcome.evidence["exchange 1"]
     assert "canary" not in repr(outcome) + repr(look.lines)
 
 
@@ -96,7 +96,7 @@ async def test_a_journey_without_what_it_needs_is_an_error(look, stage):
     for with_, said in (
         ({"name": "regsiter"}, "did you mean 'register'?"),
         ({"name": "session"}, "no command 'restart'"),
-        ({"name": "password-reset"}, "no outbox folder"),
+        ({"name": "password-reset"}, "no outbox is given"),
         ({"name": "register", "file": "gone.toml"}, "gone.toml"),
         ({"name": "register", "base_url": "nonsense"}, "no http address"),
     ):
@@ -122,10 +122,10 @@ async def test_the_plan_tells_every_step_and_makes_no_request(look):
 @pytest.mark.parametrize(
     ("text", "said"),
     [
-        ("[journey.a]\nstep = [{ name = 'x' }]", "give it a path, a mail or a run"),
+        ("[journey.a]\nstep = [{ name = 'x' }]", "give it a path, a submit, a mail or a run"),
         ("[journey.a]\nstep = [{ name = 'x', path = '/', capture = { v = '(' } }]", "capture v"),
         ("[journey.a]\nstep = [{ name = 'x', path = '/', capture = { v = 'no group' } }]", "one group"),
-        ("[journey.a]\nstep = [{ name = 'x', pth = '/' }]", "unknown field `pth`"),
+        ("[journey.a]\nstep = [{ name = 'x', pth = '/' }]", "did you mean 'path'?"),
         ("[journey.a]\nfirst = ['a']\nstep = [{ name = 'x', path = '/' }]", "before itself"),
         ("[journey.a]\nstep = []", "has no step"),
         ("[journey", "Expected"),
@@ -153,7 +153,7 @@ async def test_a_step_may_wait_for_what_is_not_there_yet(look):
     server = ThreadingHTTPServer(("127.0.0.1", 0), Late)
     threading.Thread(target=server.serve_forever, args=(0.05,), daemon=True).start()
     (look.project / "j.toml").write_text(
-        '[journey.a]\nstep = [{ name = "x", path = "/", wait = "10s", contains = ["hello"] }]'
+        '[journey.a]\nstep = [{ name = "x", path = "/", within = "10s", contains = ["hello"] }]'
     )
     try:
         with_ = {"base_url": f"http://127.0.0.1:{server.server_port}", "file": "j.toml", "name": "a"}
