@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+import ssl
 import sys
 import threading
+from datetime import UTC, datetime, timedelta
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
 import pytest
+import trustme
 
 from checks.journeys import JourneyError, load_journey
-from state.verdicts import Verdict
+from state.verdicts import Outcome, Verdict
 
 JOURNEYS = Path(__file__).parents[2] / "journeys.toml"
 NAMES = ["register", "login", "post", "reply", "vote", "mod-list", "api-keys", "session", "password-reset"]
@@ -49,6 +52,64 @@ async def test_a_slow_answer_is_a_warning_and_a_dead_app_a_failure(look, stage):
     assert dead.verdict is Verdict.FAIL
     page = await look("http.health", {"url": f"{stage.base_url}/", "expect": {"status": "ok"}})
     assert "not JSON" in page.actual
+
+
+async def test_the_version_must_be_the_one_that_was_pushed(look, stage):
+    with_ = {"url": f"{stage.base_url}/healthz", "version": "commit"}
+    commit = str((await look("http.health", with_ | {"version": "", "expect": {"commit": ""}})).evidence["commit"])
+    for sha, verdict in ((commit, Verdict.PASS), (commit[:8], Verdict.PASS), ("0" * 40, Verdict.FAIL)):
+        evidence = {"push": Outcome.passed("pushed", evidence={"sha": sha})}
+        outcome = await look("http.health", with_, evidence=evidence)
+        assert outcome.verdict is verdict, outcome
+    assert "another deploy answers" in outcome.actual
+    missing = await look("http.health", with_ | {"version": "none"}, evidence=evidence)
+    assert "no none in the body" in missing.actual
+    for evidence in ({}, {"push": Outcome.passed("pushed")}):
+        assert (await look("http.health", with_, evidence=evidence)).verdict is Verdict.UNKNOWN
+
+
+@pytest.fixture(scope="module")
+def authority():
+    return trustme.CA()
+
+
+@pytest.mark.parametrize(
+    ("days", "trusted", "verdict", "said"),
+    [
+        (90, True, Verdict.PASS, "status 200"),
+        (5, True, Verdict.WARN, "the certificate ends in 4 days"),
+        (-1, True, Verdict.FAIL, "the certificate is not valid: certificate has expired"),
+        (90, False, Verdict.FAIL, "the certificate is not valid"),
+    ],
+)
+async def test_the_certificate_must_hold_for_a_while(
+    look, authority, monkeypatch, tmp_path, days, trusted, verdict, said
+):
+    ends = datetime.now(UTC) + timedelta(days=days)
+    certificate = authority.issue_cert("127.0.0.1", not_before=ends - timedelta(days=100), not_after=ends)
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    certificate.configure_cert(context)
+    (authority if trusted else trustme.CA()).cert_pem.write_to_path(tmp_path / "ca.pem")
+    monkeypatch.setenv("SSL_CERT_FILE", str(tmp_path / "ca.pem"))
+    server = ThreadingHTTPServer(("127.0.0.1", 0), Well)
+    server.socket = context.wrap_socket(server.socket, server_side=True, do_handshake_on_connect=False)
+    threading.Thread(target=server.serve_forever, args=(0.02,), daemon=True).start()
+    try:
+        outcome = await look("http.health", {"url": f"https://127.0.0.1:{server.server_port}/"})
+    finally:
+        server.shutdown()
+        server.server_close()
+    assert outcome.verdict is verdict, outcome
+    assert said in outcome.actual
+
+
+class Well(BaseHTTPRequestHandler):
+    def do_GET(self) -> None:
+        self.send_response(200)
+        self.end_headers()
+        self.wfile.write(b"{}")
+
+    def log_message(self, *_: object) -> None: ...
 
 
 @pytest.mark.parametrize("url", ["ftp://h/x", "nonsense", "http://", "http://no-such-host.invalid/"])
