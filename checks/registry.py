@@ -29,6 +29,7 @@ BUILT_IN: Mapping[str, tuple[str, ...]] = {
     "checks.transfer": ("transfer.copy", "transfer.compare"),
     "checks.salvage": ("transfer.salvage",),
     "checks.restore": ("sqlite.restore",),
+    "checks.diagnostics": ("diagnostics.bundle",),
     "checks.http": ("http.health",),
     "checks.journey": ("http.journey",),
     "checks.logs": ("logs.clean",),
