@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
@@ -14,7 +15,7 @@ import msgspec
 from checks.contract import Context, Stopped
 from checks.journeys import csrf, expecting, mails, shown
 from checks.journeys.browser import Browser, NoPage, origin
-from checks.journeys.captures import captured, split_kind
+from checks.journeys.captures import captured, expression_fault, split_kind
 from checks.journeys.model import Csrf, JourneyError, Step, fill
 from checks.journeys.page import Page
 from state.durations import parse_duration
@@ -150,6 +151,8 @@ class Walker:
         page = self._pages.get(step.visitor)
         if page is None:
             raise JourneyError(f"step {step.name!r} submits a form, and this visitor has no page yet")
+        if expression_fault(f"css:{selector}"):
+            raise JourneyError(f"step {step.name!r}: {selector!r} is no CSS selector")
         found = page.tree.css_first(selector)
         if found is None:
             redact = self.redact
@@ -193,7 +196,9 @@ class Walker:
                 if self.outbox is not None:
                     text = mails.newest(mails.in_outbox(self.outbox, self.began_ns), to, wanted)
                 else:
-                    raw = self._program(fill(printing, self.variables)).encode(errors="replace")
+                    # Its lines are other people's mails, and hold the links that nobody else may use.
+                    quiet = dataclasses.replace(self.ctx, on_log=lambda line: None)
+                    raw = self._program(fill(printing, self.variables), quiet).encode(errors="replace")
                     text = mails.newest(mails.printed(raw, self.began_ns), to, wanted)
             except FileNotFoundError:
                 text = None  # moved from new to cur while we looked
@@ -211,7 +216,7 @@ class Walker:
         argv = self.commands.get(step.run) if isinstance(step.run, str) else step.run
         if not argv:
             raise JourneyError(f"no command {step.run!r}: write commands = {{ {step.run} = [ … ] }} in the checklist")
-        page = Page(self._program(fill(argv, self.variables)))
+        page = Page(self._program(fill(argv, self.variables), self.ctx))
         if step.healthy:
             url = self.browser.address(fill(step.healthy, self.variables))
 
@@ -228,9 +233,9 @@ class Walker:
             self._until(step, well, _HEALTHY_WAIT)
         return page
 
-    def _program(self, argv: list[str]) -> str:
+    def _program(self, argv: list[str], ctx: Context) -> str:
         try:
-            done = self.ctx.run_sync(argv)
+            done = ctx.run_sync(argv)
         except OSError as error:
             if isinstance(error, TimeoutError):
                 raise

@@ -56,7 +56,9 @@ def planted(look, monkeypatch):
     with gzip.open(project / "old.log.gz", "wt") as file:
         file.write(text)
     history = History(project / "artefacts.metrics.db")
-    history.add([Measurement(metric=f"http.{PLAIN}-other-token", at=datetime.now(UTC), value=0.5, volume=1, unit="s")])
+    history.add(
+        [Measurement(metric=f"http.{PLAIN}-other-token", at=datetime.now(UTC), value=0.5, volume=1, unit="s")]
+    )
     assert history.flush()
     history.close()
     return {"logs": [f"app {PLAIN}-other-token.log", "old.log.gz"]}

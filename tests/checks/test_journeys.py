@@ -5,15 +5,18 @@ from __future__ import annotations
 import email.message
 import email.utils
 import mailbox
+import re
 import shutil
 import socket
 import sys
 import threading
 from pathlib import Path
 
+import msgspec
 import pytest
 
 from checks.journeys import file_problems
+from checks.journeys.model import Csrf, File, Journey, Mail, Step
 from state.verdicts import Outcome, Verdict
 from tests.checks.small_app import Site, running
 
@@ -294,6 +297,7 @@ async def test_the_newest_mail_to_the_right_person_is_read(walk, look, kind):
     else:
         threading.Timer(0.05, arrive).start()  # it comes while the step waits
     await passes(walk, MAIL, **with_)
+    assert "/reset/" not in repr(look.lines)
 
 
 async def test_a_mail_that_does_not_come_is_a_failure_and_no_outbox_an_error(walk, look):
@@ -435,6 +439,22 @@ def test_variables_that_an_item_sets_are_known_and_others_not(tmp_path):
 
 def test_the_shipped_journeys_hold():
     assert file_problems(JOURNEYS, {}) == []
+
+
+def test_every_key_is_explained_on_the_page_and_no_other():
+    page = (JOURNEYS.parent / "docs" / "journeys.md").read_text()
+    told = set(re.findall(r"^\| `(\w+)` \|", page, re.MULTILINE))
+    assert told == {
+        field.encode_name for kind in (File, Journey, Step, Csrf, Mail) for field in msgspec.structs.fields(kind)
+    }
+
+
+@pytest.mark.parametrize(
+    "text", re.findall(r"```toml\n(.*?)```", (JOURNEYS.parent / "docs" / "journeys.md").read_text(), re.DOTALL)
+)
+def test_the_examples_of_the_page_hold(tmp_path, text):
+    (tmp_path / "j.toml").write_text(text)
+    assert file_problems(tmp_path / "j.toml", {}) == []
 
 
 # --- log in with … ------------------------------------------------------------------------------------------------
