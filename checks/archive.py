@@ -54,10 +54,14 @@ class Archive:
         self.manifest.append(f"lacking  {part}: {reason}")
         self.lacking.append(f"{part} ({reason})")
 
+    def note(self, part: str, what: str) -> None:
+        """Say something of PART that is nothing to miss."""
+        self.manifest.append(f"noted    {part}: {' '.join(self.safe(what).split())}")
+
     def safe(self, text: str) -> str:
-        """TEXT as it may leave the house: line by line, so that a secret's end is a line's end at the latest."""
-        plain = _PEM.sub(MASK, text)
-        return "\n".join(clean(self.redact(line)) for line in self.redact(plain).split("\n"))
+        """TEXT as it may leave the house: clean first, so that no control character hides a secret."""
+        plain = "\n".join(clean(line) for line in text.split("\n"))
+        return self.redact(_PEM.sub(MASK, plain))
 
     def write(self, path: Path) -> int:
         """All of it as a tar.gz of mode 0600 at PATH, which must not exist; its bytes. Raises OSError."""
@@ -67,7 +71,9 @@ class Archive:
         try:
             with os.fdopen(handle, "wb") as file:
                 with tarfile.open(fileobj=file, mode="w:gz", format=tarfile.PAX_FORMAT) as tar:
-                    manifest = "\n".join(["had = it is here; lacking = it is not, and why", *self.manifest, ""])
+                    manifest = "\n".join(
+                        ["had: it is here; lacking: it is not, and why; noted: to be known", *self.manifest, ""]
+                    )
                     for name, data in {"MANIFEST": manifest.encode(), **self.members}.items():
                         info = tarfile.TarInfo(f"{path.name.removesuffix('.tar.gz')}/{name}")
                         info.size, info.mode, info.mtime = len(data), 0o600, int(time.time())

@@ -198,7 +198,7 @@ def _logs(ctx: Context, archive: Archive, logs: list[Path], tail: int) -> None:
         if b"\0" in raw[:4096]:
             archive.lack("logs", f"{path.name}: not text, so its secrets cannot be seen")
         elif not raw:
-            archive.lack("logs", f"{path.name}: empty")
+            archive.note("logs", f"{path.name}: empty")
         else:
             archive.add("logs", f"log-{path.name.removesuffix('.gz')}", raw.decode(errors="replace"))
 

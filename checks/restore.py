@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from pathlib import Path
 
 from checks.backups import NotThere, sound_backup_of, transfer_errors
@@ -52,15 +53,14 @@ def restore(ctx: Context, *, live: Path, backup: str, otherwise: str | None = No
     doubts = [why] if why else []
     if done.orphans != _known_orphans(path):
         doubts.append("foreign keys could not be checked" if done.orphans is None else f"{done.orphans} orphan rows")
-    old = done.kept[0].name if done.kept else ""
-    hint = (
-        f"start the application; to undo, stop it, then: mv {done.live} {done.live}.undone; mv {old} {done.live.name}"
-    )
-    actual = f"{done.live.name} is {path.name}, read back" + (f"; the one before is {old}" if old else "")
+    old = done.kept[0] if done.kept else None
+    actual = f"{done.live.name} is {path.name}, read back" + (f"; the one before is {old.name}" if old else "")
     if done.done_before:
         actual = f"already done: {actual}"
-    if not old:
-        hint = "start the application; there was no file before"
+    hint = "start the application; there was no file before"
+    if old is not None:
+        now, undone = shlex.quote(str(done.live)), shlex.quote(f"{done.live}.undone")
+        hint = f"start the application; to undo, stop it, then: mv {now} {undone} && mv {shlex.quote(str(old))} {now}"
     verdict = Verdict.WARN if doubts else Verdict.PASS
     said = "; ".join([actual, *doubts])
     return Outcome.of(verdict, said, expected=expected, evidence=evidence, hint=hint)

@@ -143,7 +143,7 @@ def _copied(backup: Path, live: Path, sha256: str) -> Iterator[Path]:
     if free < (size := backup.stat().st_size):
         raise CouldNotLook(f"{live.parent}: {free:,} bytes free, and the backup has {size:,}: make room first.")
     new = live.with_name(f".{live.name}.restoring")
-    handle = os.open(new, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+    handle = os.open(new, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW, 0o600)
     try:
         try:
             fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)

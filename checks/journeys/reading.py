@@ -11,7 +11,7 @@ from typing import Any
 import msgspec
 
 from checks.journeys.captures import expression_fault
-from checks.journeys.model import GIVEN, USUAL_CSRF, File, Journey, JourneyError, Route, Step, names_in
+from checks.journeys.model import GIVEN, USUAL_CSRF, Csrf, File, Journey, JourneyError, Route, Step, names_in
 from checks.jsonpath import path_fault
 from state.durations import parse_duration
 from state.problems import KeyPath, Problem, dotted
@@ -32,13 +32,12 @@ def load_journey(path: Path, name: str, given: Collection[str] = ()) -> Route:
         told = (f"{path.name}: {dotted(at)}: {what}{f' ({mend})' if mend else ''}" for at, what, mend in faults)
         raise JourneyError("; ".join(told))
     order = _order(file.journey, name)
-    variables, csrf = dict(file.vars), file.csrf
+    variables = dict(file.vars)
     for each in order:
         variables |= file.journey[each].vars
-        csrf = file.journey[each].csrf or csrf
     steps = tuple(step for each in order for step in file.journey[each].step)
     cleanup = tuple(step for each in reversed(order) for step in file.journey[each].finally_)
-    return Route(name, file.journey[name].title or name, steps, cleanup, csrf or USUAL_CSRF, variables)
+    return Route(name, file.journey[name].title or name, steps, cleanup, _csrf_of(file, name), variables)
 
 
 def file_problems(path: Path, uses: Mapping[str, Collection[str]]) -> list[Problem]:
@@ -119,6 +118,12 @@ def _order(journeys: Mapping[str, Journey], name: str) -> list[str]:
     return [*order, name]
 
 
+def _csrf_of(file: File, name: str) -> Csrf:
+    """Where the token is in the journey NAME: its own word, else the last of those before it, else the file's."""
+    said = [file.journey[each].csrf for each in _order(file.journey, name)]
+    return next((one for one in reversed(said) if one is not None), file.csrf or USUAL_CSRF)
+
+
 def _faults_of(file: File, name: str, given: Collection[str]) -> Iterator[_Fault]:
     """Everything wrong with the journey NAME and those before it: the place, what it is, what would be right."""
     if name not in file.journey:
@@ -133,18 +138,20 @@ def _faults_of(file: File, name: str, given: Collection[str]) -> Iterator[_Fault
     for key, value in file.vars.items():
         yield from _unknown(("vars", key), value, known)
         known.add(key)
-    order = _order(file.journey, name)
+    order, csrf = _order(file.journey, name), _csrf_of(file, name)
+    if not (csrf.field or csrf.header):
+        yield ("journey", name), "[csrf] says where the token is found and not how it is sent", "name field or header"
     for each in order:
         for key, value in file.journey[each].vars.items():
             yield from _unknown(("journey", each, "vars", key), value, known)
             known.add(key)
     for each in order:
         for index, step in enumerate(file.journey[each].step):
-            yield from _step(("journey", each, "step", index), step, known)
+            yield from _step(("journey", each, "step", index), step, known, csrf)
             known |= step.capture.keys()
     for each in order:
         for index, step in enumerate(file.journey[each].finally_):
-            yield from _step(("journey", each, "finally", index), step, known)
+            yield from _step(("journey", each, "finally", index), step, known, csrf)
             known |= step.capture.keys()
 
 
@@ -164,7 +171,7 @@ def _unknown(at: KeyPath, value: Any, known: Collection[str]) -> Iterator[_Fault
         yield at, f"no variable {name!r} is set before", did_you_mean(name, sorted(known))
 
 
-def _step(at: KeyPath, step: Step, known: Collection[str]) -> Iterator[_Fault]:
+def _step(at: KeyPath, step: Step, known: Collection[str], csrf: Csrf) -> Iterator[_Fault]:
     given = (("path", step.path), ("submit", step.submit), ("mail", step.mail), ("run", step.run))
     kinds = [kind for kind, there in given if there]
     if len(kinds) != 1:
@@ -185,6 +192,8 @@ def _step(at: KeyPath, step: Step, known: Collection[str]) -> Iterator[_Fault]:
     if step.within and not (step.mail or step.run) and (step.submit or step.method not in _SAFE):
         mend = "repeat a GET in a step after it instead"
         yield (*at, "within"), f"{'a form' if step.submit else step.method} would be sent again and again", mend
+    if step.csrf and step.json is not None and not csrf.header:
+        yield (*at, "csrf"), "a JSON body has no field for the token", "name header in [csrf]"
     if step.healthy and not step.run:
         yield (*at, "healthy"), "is looked at after a program was run, and this step runs none", "take it out"
 

@@ -126,7 +126,9 @@ class Walker:
             raise self._failed("; ".join(wrong), step, page, asked)
         lacking = [name for name, expression in step.capture.items() if self._captured(expression, page) is None]
         if lacking:
-            said = "; ".join(f"nothing to capture as {name}: no {step.capture[name]}" for name in lacking)
+            said = "; ".join(
+                f"nothing to capture as {n}: no {fill(step.capture[n], self.variables)}" for n in lacking
+            )
             raise self._failed(said, step, page, asked)
         return page
 

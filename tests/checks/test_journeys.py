@@ -417,6 +417,19 @@ def test_every_mistake_of_a_file_is_told_with_its_line_and_the_mend(tmp_path):
     assert all(p.message for p in found.values())
 
 
+def test_a_token_that_cannot_be_sent_is_a_mistake(tmp_path):
+    path = tmp_path / "journeys.toml"
+    step = "[{ name = 'x', method = 'POST', path = '/', csrf = true, json = { a = 1 } }]"
+    path.write_text(f"[journey.a]\nstep = {step}\n[journey.b]\ncsrf = {{ meta = 't' }}\nstep = {step}\n")
+    assert [(p.line, p.mend) for p in file_problems(path, {})] == [
+        (2, "name header in [csrf]"),
+        (3, "name field or header"),
+        (5, "name header in [csrf]"),
+    ]
+    path.write_text(f"[csrf]\nmeta = 't'\nheader = 'X'\n[journey.a]\nstep = {step}\n")
+    assert file_problems(path, {}) == []
+
+
 def test_wrong_keys_and_types_are_told_all_at_once(tmp_path):
     path = tmp_path / "journeys.toml"
     path.write_text(

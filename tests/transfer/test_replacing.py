@@ -8,6 +8,7 @@ import random
 import signal
 import sqlite3
 import sys
+import time
 from contextlib import closing
 from pathlib import Path
 from types import SimpleNamespace
@@ -203,7 +204,6 @@ def killed_at(step: int, live: Path, new: Path, sha256: str) -> bool:
                 if seen[0] == step:
                     os.kill(os.getpid(), signal.SIGKILL)
 
-        replacing.open_by = lambda live: ([], 0)  # a look at every process adds nothing but calls
         sys.addaudithook(count)
         try:
             replace(live, new, sha256)
@@ -212,7 +212,8 @@ def killed_at(step: int, live: Path, new: Path, sha256: str) -> bool:
     return os.WIFSIGNALED(os.waitpid(child, 0)[1])
 
 
-def test_killed_at_any_call_the_old_or_the_new_file_is_there_whole_and_a_rerun_ends_it(tmp_path):
+def test_killed_at_any_call_the_old_or_the_new_file_is_there_whole_and_a_rerun_ends_it(tmp_path, monkeypatch):
+    monkeypatch.setattr(replacing, "open_by", lambda live: ([], 0))  # a look at every process adds nothing but calls
     sha256, step, seen = "", 0, set()
     while True:
         step += 1
@@ -233,19 +234,21 @@ def test_killed_at_any_call_the_old_or_the_new_file_is_there_whole_and_a_rerun_e
     assert step > 20
 
 
-def test_killed_at_a_moment_that_nobody_chose_it_is_no_different(tmp_path):
+def test_killed_at_a_moment_that_nobody_chose_it_is_no_different(tmp_path, monkeypatch):
+    monkeypatch.setattr(replacing, "open_by", lambda live: ([], 0))
     new = database(tmp_path / "backup.db", 3000)
     sha256, chance = sha256_of(new), random.Random(7)
+    started = time.perf_counter()
+    replace(crashed(tmp_path / "app.db", 4), new, sha256)
+    whole = time.perf_counter() - started
     for n in range(12):
-        live = crashed(tmp_path / f"app{n}.db", 4)
+        live, moment = crashed(tmp_path / f"app{n}.db", 4), chance.uniform(0.0001, whole)
         if (child := os.fork()) == 0:
-            replacing.open_by = lambda live: ([], 0)
-            signal.setitimer(signal.ITIMER_REAL, chance.uniform(0.0005, 0.01))  # its signal ends the process
+            signal.setitimer(signal.ITIMER_REAL, moment)  # its signal ends the process
             try:
                 replace(live, new, sha256)
             finally:
                 os._exit(0)
-        chance.random()
         os.waitpid(child, 0)
         assert rows(live) in (4, 3000)
         replace(live, new, sha256)
