@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import ssl
 import threading
 import time
 from collections.abc import Callable, Mapping
@@ -36,8 +37,8 @@ class Browser:
         """STOP ends it; LEFT says how many seconds there are."""
         self.base_url = base_url.rstrip("/") + "/"
         self.stop, self.left = stop, left
-        self._clients: dict[tuple[str, int], httpx.Client] = {}
-        self._context: Any = None
+        self._clients: dict[tuple[str, str, int], httpx.Client] = {}
+        self._context: ssl.SSLContext | None = None
 
     def __enter__(self) -> Browser:
         return self
@@ -171,12 +172,15 @@ class Browser:
         return parts._replace(netloc=keep).geturl()
 
     def _client(self, visitor: str, url: httpx.URL) -> httpx.Client:
-        port = url.port or (443 if url.scheme == "https" else 80)
-        if (visitor, port) not in self._clients:
-            if self._context is None:
-                self._context = httpx.create_ssl_context()
-            self._clients[visitor, port] = httpx.Client(verify=self._context, follow_redirects=False)
-        return self._clients[visitor, port]
+        key = (visitor, url.scheme, url.port or (443 if url.scheme == "https" else 80))
+        if key not in self._clients:
+            if url.scheme == "https":
+                self._context = self._context or httpx.create_ssl_context()
+                context = self._context
+            else:
+                context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)  # trusts nobody, and costs nothing
+            self._clients[key] = httpx.Client(verify=context, follow_redirects=False)
+        return self._clients[key]
 
 
 class _Slow(Exception):
