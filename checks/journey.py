@@ -157,7 +157,8 @@ def _failed(
 
 def _cleaned_up(ctx: Context, route: Route, walker: Walker) -> list[str]:
     """What could not be cleaned up, in words. It goes on for a moment even when the walk was stopped."""
-    until = time.monotonic() + (_CLEANUP_STOPPED if ctx.cancelled.is_set() else _CLEANUP)
+    stopped = ctx.cancelled.is_set() or ctx.seconds_left <= 0
+    until = time.monotonic() + (_CLEANUP_STOPPED if stopped else _CLEANUP)
     walker.browser.stop, walker.browser.left = threading.Event(), lambda: until - time.monotonic()
     left = []
     for step in route.cleanup:
