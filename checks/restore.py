@@ -47,10 +47,12 @@ def restore(ctx: Context, *, live: Path, backup: str, otherwise: str | None = No
         "foreign_key_violations": "not checkable" if done.orphans is None else done.orphans,
     }
     evidence |= {f"kept {n}": str(kept) for n, kept in enumerate(done.kept, 1)}
-    if done.unseen:
-        evidence["processes not looked into"] = f"{done.unseen} of other users; SQLite's lock was free"
     expected = f"{done.live.name} is {path.name}, byte by byte"
     doubts = [why] if why else []
+    if done.unseen:
+        doubts.append(
+            f"{done.unseen} processes that may write it could not be looked into: is the application stopped?"
+        )
     if done.orphans != _known_orphans(path):
         doubts.append("foreign keys could not be checked" if done.orphans is None else f"{done.orphans} orphan rows")
     old = done.kept[0] if done.kept else None

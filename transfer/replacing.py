@@ -29,14 +29,15 @@ _PATIENCE = 2.0  # seconds that SQLite waits for a lock
 # Where SQLite's locks lie in the file (os_unix.c): the bytes of pending, reserved and shared.
 _LOCKS, _LOCK_BYTES = 0x40000000, 512
 _CHUNK = 2**20
+_INIT = 1  # the first process, which no other may look into
 
 
 @dataclass(frozen=True, slots=True)
 class Replaced:
     """DONE_BEFORE: the live file was the backup already. KEPT: the names of what was replaced, its -wal and -shm too.
 
-    ORPHANS: rows without a parent in the new file, None when that cannot be said. UNSEEN: processes of other users,
-    whose open files nobody may list; for them SQLite's lock spoke alone.
+    ORPHANS: rows without a parent in the new file, None when that cannot be said. UNSEEN: processes that may write
+    the file and whose open files could not be listed; for them SQLite's lock spoke alone.
     """
 
     live: Path
@@ -79,19 +80,27 @@ def replace(live: Path, backup: Path, sha256: str) -> Replaced:
     return Replaced(live, size, sha256, kept, False, orphans, unseen)
 
 
-def open_by(live: Path) -> tuple[list[str], int]:
-    """Who has LIVE or a side file of it open ("python3 (pid 7)"), by device and inode; and how many stay unseen."""
-    wanted = set()
+def open_by(live: Path, but: int = 0) -> tuple[list[str], int]:
+    """Who has LIVE or a side file of it open ("python3 (pid 7)"), by device and inode, but for the process BUT.
+
+    And how many processes that may write the file did not let themselves be looked into: an idle connection holds no
+    lock, so that of these nobody knows.
+    """
+    wanted, owner, all_may = set(), -1, False
     for path in (live, *(_beside(live, tail) for tail in SIDE)):
         with suppress(OSError):
             info = path.stat()
             wanted.add((info.st_dev, info.st_ino))
+            owner, all_may = info.st_uid, all_may or bool(info.st_mode & 0o022)
     users, unseen = [], 0
-    for process in psutil.process_iter(["name"]):
+    for process in psutil.process_iter(["name", "uids"]):
+        if process.pid == but:
+            continue
         try:
             held = {_identity(process.pid, f.fd, f.path) for f in process.open_files()}
         except psutil.AccessDenied:
-            unseen += 1
+            uid = process.info["uids"].effective if process.info["uids"] else owner
+            unseen += bool(wanted) and process.pid != _INIT and (uid == owner or (all_may and uid != 0))
             continue
         except (psutil.Error, OSError):
             continue
@@ -179,6 +188,10 @@ def _swap(live: Path, new: Path, kept: Path) -> tuple[Path, ...]:
         with _locked(live):
             if whole and any(_beside(live, tail).exists() for tail in ("-wal", "-journal")):
                 raise Refused(f"{live.name} was opened just now: stop the application first.")
+            if (users := open_by(live, but=os.getpid())[0]) and live.exists():
+                raise Refused(
+                    f"{live.name} was opened just now by {', '.join(users[:4])}: stop the application first."
+                )
             for tail in SIDE:
                 _beside(live, tail).unlink(missing_ok=True)  # each has its second name by now
             new.replace(live)

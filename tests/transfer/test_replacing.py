@@ -13,6 +13,7 @@ from contextlib import closing
 from pathlib import Path
 from types import SimpleNamespace
 
+import psutil
 import pytest
 
 from transfer import replacing
@@ -125,10 +126,45 @@ def test_it_refuses_while_a_process_has_the_file_open_and_names_it(tmp_path, new
     assert not list(tmp_path.glob("*.before-*"))
 
 
+def test_one_who_opens_it_at_the_last_moment_is_seen_too(tmp_path, new, monkeypatch):
+    live = database(tmp_path / "app.db", 3)
+    seen = []
+
+    def late(live, but=0):
+        seen.append(but)
+        return (["python3 (pid 7)"] if but else [], 0)
+
+    monkeypatch.setattr(replacing, "open_by", late)
+    with pytest.raises(Refused, match="opened just now by python3"):
+        replace(live, new, sha256_of(new))
+    assert seen == [0, os.getpid()]
+    assert rows(live) == 3
+    assert not list(tmp_path.glob("*.before-*"))
+
+
+def test_a_process_that_hides_its_files_counts_only_where_it_may_write(tmp_path, monkeypatch):
+    live = database(tmp_path / "app.db", 3)
+    live.chmod(0o644)
+    owner = live.stat().st_uid
+
+    def hides():
+        raise psutil.AccessDenied
+
+    def process(pid, uid):
+        info = {"name": "p", "uids": SimpleNamespace(effective=uid)}
+        return SimpleNamespace(pid=pid, info=info, open_files=hides)
+
+    theirs = [process(1, owner), process(70, owner), process(71, owner + 5)]
+    monkeypatch.setattr(replacing.psutil, "process_iter", lambda attributes: theirs)
+    assert open_by(live) == ([], 1)
+    live.chmod(0o666)
+    assert open_by(live) == ([], 2)
+
+
 @pytest.mark.parametrize("wal", [False, True])
 def test_it_refuses_by_sqlites_lock_where_the_processes_cannot_be_seen(tmp_path, new, monkeypatch, wal):
     live = database(tmp_path / "app.db", 3, wal=wal)
-    monkeypatch.setattr(replacing, "open_by", lambda live: ([], 9))
+    monkeypatch.setattr(replacing, "open_by", lambda live, but=0: ([], 9))
     monkeypatch.setattr(replacing, "_PATIENCE", 0.05)
     with closing(sqlite3.connect(live, isolation_level=None)) as con:
         con.execute("BEGIN")
@@ -223,7 +259,9 @@ def killed_at(step: int, live: Path, new: Path, sha256: str) -> bool:
 
 
 def test_killed_at_any_call_the_old_or_the_new_file_is_there_whole_and_a_rerun_ends_it(tmp_path, monkeypatch):
-    monkeypatch.setattr(replacing, "open_by", lambda live: ([], 0))  # a look at every process adds nothing but calls
+    monkeypatch.setattr(
+        replacing, "open_by", lambda live, but=0: ([], 0)
+    )  # a look at every process adds nothing but calls
     sha256, step, seen = "", 0, set()
     while True:
         step += 1
@@ -245,7 +283,7 @@ def test_killed_at_any_call_the_old_or_the_new_file_is_there_whole_and_a_rerun_e
 
 
 def test_killed_at_a_moment_that_nobody_chose_it_is_no_different(tmp_path, monkeypatch):
-    monkeypatch.setattr(replacing, "open_by", lambda live: ([], 0))
+    monkeypatch.setattr(replacing, "open_by", lambda live, but=0: ([], 0))
     new = database(tmp_path / "backup.db", 3000)
     sha256, chance = sha256_of(new), random.Random(7)
     started = time.perf_counter()
