@@ -39,6 +39,8 @@ EXAMPLES = {
     "alembic.upgrade": '{ app = ".", database_url = "${database_url}", python = ".venv/bin/python" }',
     "transfer.audit": '{ sqlite = "${sqlite}", database_url = "${database_url}" }',
     "transfer.salvage": '{ backup = "final-backup", database_url = "${database_url}", into = "backups" }',
+    "sqlite.restore": '{ live = "${sqlite}", backup = "rollback-salvage", otherwise = "final-backup" }',
+    "diagnostics.bundle": '{ logs = ["logs/error.log"], database_url = "${database_url}" }',
     "transfer.copy": '{ backup = "final-backup", database_url = "${database_url}" }',
     "transfer.compare": '{ backup = "final-backup", database_url = "${database_url}" }',
     "http.health": '{ url = "${base_url}/healthz", expect = { status = "ok", database = "postgresql" } }',

@@ -28,6 +28,8 @@ BUILT_IN: Mapping[str, tuple[str, ...]] = {
     "checks.audit": ("transfer.audit",),
     "checks.transfer": ("transfer.copy", "transfer.compare"),
     "checks.salvage": ("transfer.salvage",),
+    "checks.restore": ("sqlite.restore",),
+    "checks.diagnostics": ("diagnostics.bundle",),
     "checks.http": ("http.health",),
     "checks.journey": ("http.journey",),
     "checks.logs": ("logs.clean",),

@@ -42,11 +42,11 @@ class Mistake(msgspec.Struct, frozen=True):
     allowed: tuple[str, ...] = ()  # of an unknown key: what is known there
 
 
-def mistakes(data: dict[str, Any]) -> Iterator[Mistake]:
-    """Every place where DATA does not fit the schema."""
+def mistakes(data: dict[str, Any], schema: dict[str, Any] | None = None) -> Iterator[Mistake]:
+    """Every place where DATA does not fit the SCHEMA (none: the checklist's)."""
     from jsonschema import Draft202012Validator
 
-    for error in Draft202012Validator(json_schema()).iter_errors(data):
+    for error in Draft202012Validator(schema or json_schema()).iter_errors(data):
         yield from _told(error)
 
 

@@ -6,6 +6,7 @@ import os
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 
+from checks.journeys.naming import journey_problems, misnamed
 from checks.params import item_problems
 from checks.registry import Registry
 from checks.rules import rule_problems
@@ -33,14 +34,16 @@ def load(path: Path) -> tuple[Loaded, Registry]:
     def look(item: Item, checklist: Checklist) -> Iterable[tuple[KeyPath, str, str]]:
         if not registries:
             registries.append(Registry.load(checklist.plugins, path.parent))
-        return item_problems(registries[0])(item, checklist)
+        yield from item_problems(registries[0])(item, checklist)
+        yield from misnamed(item, checklist, path.parent)
 
     try:
         loaded = load_checklist(path, look)
     except ChecklistError as error:
         raise ChecklistError([*error.problems, *_broken_plugins(registries)]) from error
     registry = registries[0] if registries else Registry.load(loaded.checklist.plugins, path.parent)
-    if problems := [*_broken_plugins([registry]), *_watching(loaded)]:
+    journeys = journey_problems(loaded.checklist, path.parent)
+    if problems := [*_broken_plugins([registry]), *_watching(loaded), *journeys]:
         raise ChecklistError(problems)
     return loaded, registry
 

@@ -286,6 +286,12 @@ async def test_what_was_written_since_the_copy_comes_back_and_a_conflict_fails(l
     assert clash.verdict is Verdict.FAIL, clash
     assert clash.evidence["conflicts"] == 1
     assert json.loads(Path(str(look.project / clash.evidence["path"]) + ".json").read_text())["sha256"]
+    with_ = {"live": "app.db", "backup": "s", "otherwise": "f"}
+    for salvaged, verdict in ((back, Verdict.PASS), (clash, Verdict.WARN)):
+        put = await look("sqlite.restore", with_, evidence={"s": salvaged, "f": made})
+        assert put.verdict is verdict, put
+        with closing(sqlite3.connect(look.project / "app.db")) as con:
+            assert con.execute("SELECT age FROM users WHERE id = 2").fetchone() == (41,)
 
 
 async def test_rows_that_a_rule_left_out_of_the_copy_are_not_taken_for_deleted_ones(look, database):

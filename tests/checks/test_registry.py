@@ -18,7 +18,7 @@ def test_every_built_in_check_is_where_it_is_said_to_be():
         assert spec.name == name
         assert spec.doc, name
         assert (spec.plan is not None) == (spec.effect == "change"), name
-        assert spec.process == name.startswith(("sqlite.", "backup.", "transfer.")), name
+        assert spec.process == name.startswith(("sqlite.", "backup.", "transfer.", "diagnostics.")), name
 
 
 def test_listing_the_checks_imports_none_of_them():

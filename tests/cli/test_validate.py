@@ -37,6 +37,33 @@ def test_mistakes_as_json(tmp_path: Path) -> None:
     assert {p["path"] for p in found["problems"]} == {""}
 
 
+def test_journeys_that_items_name_are_judged_too(tmp_path: Path) -> None:
+    (tmp_path / "checklist.toml").write_text(
+        'schema = 1\ntitle = "x"\n[targets]\nways = "j.toml"\n'
+        '[[phase]]\nid = "a"\ntitle = "A"\n[[phase.step]]\ntitle = "S"\n'
+        '[[phase.step.item]]\nid = "one"\ntext = "t"\ncheck = "http.journey"\n'
+        'with = { base_url = "http://h", file = "${ways}", name = "logn" }\n'
+        '[[phase.step.item]]\nid = "two"\ntext = "t"\ncheck = "http.journey"\n'
+        'with = { base_url = "http://h", name = "login" }\n'
+    )
+    (tmp_path / "j.toml").write_text('[journey.login]\nstep = [\n  { name = "x", path = "/${usr}" },\n]\n')
+    result = run("validate", str(tmp_path / "checklist.toml"))
+    assert result.exit_code == 2
+    assert "checklist.toml:14: phase[0].step[0].item[0].with.name: no journey 'logn' in j.toml" in result.output
+    assert "did you mean 'login'?" in result.output
+    assert "phase[0].step[0].item[1].with: no file journeys.toml" in result.output.replace(".with.file", ".with")
+    text = (
+        (tmp_path / "checklist.toml")
+        .read_text()
+        .replace("logn", "login")
+        .replace('"http://h", name', '"h", file = "j.toml", name')
+    )
+    (tmp_path / "checklist.toml").write_text(text)
+    result = run("validate", str(tmp_path / "checklist.toml"))
+    assert "j.toml:3: journey.login.step[0].path: no variable 'usr' is set before" in result.output
+    assert result.exit_code == 2
+
+
 def test_a_file_that_is_not_there_is_2(tmp_path: Path) -> None:
     assert run("validate", str(tmp_path / "none.toml")).exit_code == 2
 
