@@ -44,6 +44,8 @@ EXAMPLES = {
     "metrics.preflight": '{ sources = ["http", "postgres"], metrics = ["http.p95"] }',
     "metrics.baseline": '{ metrics = ["http.error_rate", "http.p95"], over = "15m" }',
     "metrics.within": '{ metrics = ["http.error_rate"], holds = "< 1%", over = "15m", since = "push" }',
+    "code.blueprint": '{ file = "render.yaml", services = ["web"], off = ["blueprint/disk"] }',
+    "code.env_example": '{ file = ".env.example", ignore = ["SENTRY_RELEASE"] }',
     "items.passed": '{ items = ["register", "login", "post"] }',
 }
 

@@ -33,6 +33,8 @@ BUILT_IN: Mapping[str, tuple[str, ...]] = {
     "checks.logs": ("logs.clean",),
     "checks.metrics": ("metrics.preflight", "metrics.baseline", "metrics.within"),
     "checks.items": ("items.passed",),
+    "checks.code.blueprint": ("code.blueprint",),
+    "checks.code.env_example": ("code.env_example",),
 }
 _MODULE = {name: module for module, names in BUILT_IN.items() for name in names}
 
