@@ -46,6 +46,10 @@ EXAMPLES = {
     "metrics.within": '{ metrics = ["http.error_rate"], holds = "< 1%", over = "15m", since = "push" }',
     "code.blueprint": '{ file = "render.yaml", services = ["web"], off = ["blueprint/disk"] }',
     "code.env_example": '{ file = ".env.example", ignore = ["SENTRY_RELEASE"] }',
+    "git.push": '{ remote = "render", branch = "main" }',
+    "git.revert": '{ remote = "render", branch = "main", commit = "push" }',
+    "rollback.ready": '{ backup = "final-backup", remote = "render", branch = "main", '
+    'previous_deploy = "last-deploy", steps = { stop = "2m", revert = "5m", restore = "5m" }, limit = "15m" }',
     "items.passed": '{ items = ["register", "login", "post"] }',
 }
 
