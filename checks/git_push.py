@@ -60,16 +60,15 @@ class Ready:
         return count_between(self.git, self.there, self.sha)
 
 
-def ready(ctx: Context, folder: Path, remote: str, branch: str, ignore: Sequence[str], to: str = "") -> Ready:
-    """The work tree of FOLDER, on BRANCH, clean, and not behind TO (the same name unless said) at REMOTE.
+def ready(ctx: Context, folder: Path, remote: str, branch: str, ignore: Sequence[str]) -> Ready:
+    """The work tree of FOLDER, on BRANCH, clean, and not behind the branch of that name at REMOTE.
 
     Raises Refuses for what does not hold, GitProblem for what cannot be looked at.
     """
     git = open_repository(ctx, folder)
     git, where = remote_of(git, remote)
-    for name in (branch, to or branch):
-        if not valid_branch(git, name):
-            raise GitProblem(f"{name!r} cannot be the name of a branch", "see git check-ref-format")
+    if not valid_branch(git, branch):
+        raise GitProblem(f"{branch!r} cannot be the name of a branch", "see git check-ref-format")
     here, sha = head_of(git)
     if not here:
         raise Refuses("HEAD is detached, on no branch", "git switch to the branch that is deployed")
@@ -83,9 +82,9 @@ def ready(ctx: Context, folder: Path, remote: str, branch: str, ignore: Sequence
         more = f" and {len(changes) - 5} more" if len(changes) > 5 else ""
         what = f"{len(changes)} not committed: {', '.join(changes[:5])}{more}"
         raise Refuses(what, "commit them, stash them, or name what is none of the deploy in ignore")
-    there = sha_at(git, where, to or branch)
-    behind(git, where, to or branch, sha, there)
-    return Ready(git, where, to or branch, sha, there)
+    there = sha_at(git, where, branch)
+    behind(git, where, branch, sha, there)
+    return Ready(git, where, branch, sha, there)
 
 
 def behind(git: Git, remote: Remote, branch: str, sha: str, there: str) -> None:
@@ -194,7 +193,7 @@ def push(
     try:
         state = ready(ctx, folder, remote, branch, ignore or [])
         count = state.count
-        evidence = evidence_of(state)
+        evidence = evidence_of(state, count)
         if state.there == state.sha:
             evidence["before"] = _pushed_before(state)
             actual = f"{remote}/{branch} is at {state.sha[:10]} already: nothing to push"
@@ -208,7 +207,7 @@ def push(
     return Outcome.passed(actual, expected=expected, evidence=evidence)
 
 
-def evidence_of(state: Ready) -> dict[str, object]:
+def evidence_of(state: Ready, count: int) -> dict[str, object]:
     """What a push leaves: `before` is what the remote had, from which a revert knows the commits of the deploy."""
     return {
         "sha": state.sha,
@@ -216,7 +215,7 @@ def evidence_of(state: Ready) -> dict[str, object]:
         "remote": state.remote.name,
         "branch": state.branch,
         "url": state.remote.url,
-        "commits": state.count,
+        "commits": count,
         **{f"commit {number:02}": one.short for number, one in enumerate(state.commits, 1)},
     }
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from pathlib import Path
 
 from checks.contract import Context
 from checks.git_program import NETWORK, Git, GitProblem, problem, shown_url
@@ -78,11 +77,10 @@ def changes_of(git: Git, ctx: Context, ignore: Sequence[str] = ()) -> tuple[str,
 
 def halfway_through(git: Git) -> str:
     """What git is in the middle of ("a merge"); empty when nothing is."""
-    for name, what in _HALFWAY.items():
-        path = Path(git.ask("rev-parse", "--git-path", name).removesuffix("\n"))
-        if (git.folder / path).exists():
-            return what
-    return ""
+    asked = [word for name in _HALFWAY for word in ("--git-path", name)]
+    paths = git.ask("rev-parse", *asked).splitlines()
+    there = (what for path, what in zip(paths, _HALFWAY.values(), strict=False) if (git.folder / path).exists())
+    return next(there, "")
 
 
 def remote_of(git: Git, name: str) -> tuple[Git, Remote]:

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import time
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
 
 from checks.backups import NotThere, backup_of
 from checks.contract import Context, Seconds, check
-from checks.git_program import GitProblem, open_repository
+from checks.git_program import Git, GitProblem, open_repository
 from checks.git_state import head_of, remote_of, sha_at
 from checks.git_undo import Conflict, Deploy, deploy_between, deploy_of, still_there, throw_away, undo
 from state.durations import format_duration
@@ -69,11 +69,11 @@ def revert_point(ctx: Context, folder: Path, commit: str, remote: str, branch: s
     try:
         git = open_repository(ctx, folder)
         _, sha = head_of(git)
-        deploy = _deploy(ctx, folder, commit, remote, branch)
+        deploy = _deploy(ctx, git, sha, commit, remote, branch)
         steps = still_there(git, deploy, sha)
         if not steps:
             return Point(name, Verdict.PASS, f"{deploy.words} is undone already")
-        unsigned = type(git)(git.ctx, git.folder, {**git.config, "commit.gpgSign": "false"}, git.environment)
+        unsigned = replace(git, config={**git.config, "commit.gpgSign": "false"})
         with throw_away(unsigned, sha) as tree:
             undo(tree, steps)
     except Conflict as conflict:
@@ -88,13 +88,11 @@ def revert_point(ctx: Context, folder: Path, commit: str, remote: str, branch: s
     return Point(name, Verdict.PASS, f"{len(steps)} commits ({deploy.words}) revert cleanly, tried in {took}")
 
 
-def _deploy(ctx: Context, folder: Path, commit: str, remote: str, branch: str) -> Deploy:
-    """What would have to be reverted: COMMIT; or, with a remote, all that is still to be pushed to it."""
-    git = open_repository(ctx, folder)
+def _deploy(ctx: Context, git: Git, sha: str, commit: str, remote: str, branch: str) -> Deploy:
+    """What would have to be reverted from SHA: COMMIT; or, with a remote, all that is still to be pushed to it."""
     if remote and branch and commit == "HEAD":
         git, where = remote_of(git, remote)
         there = sha_at(git, where, branch)
-        _, sha = head_of(git)
         if there and there != sha:
             return deploy_between(git, there, sha)
     return deploy_of(ctx, git, commit)

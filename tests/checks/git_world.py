@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import shutil
 import subprocess
+from functools import cache
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
 
 class World:
@@ -11,12 +14,12 @@ class World:
 
     def __init__(self, here: Path, base: Path) -> None:
         self.here, self.there, self.base = here, base / "remote.git", base
-        self.git("init", "-q", "--bare", "-b", "main", str(self.there), cwd=base)
-        self.git("init", "-q", "-b", "main")
-        self.person(here)
-        self.git("remote", "add", "render", str(self.there))
-        self.commit("app.py", "print('sqlite')\n", "First version")
-        self.git("push", "-q", "render", "main")
+        # Copied from one that was made once: a test should spend its time on what it tests.
+        made = Path(_made().name)
+        shutil.copytree(made / "here", here, dirs_exist_ok=True)
+        shutil.copytree(made / "remote.git", self.there)
+        config = here / ".git" / "config"
+        config.write_text(config.read_text().replace(str(made / "remote.git"), str(self.there)))
 
     def git(self, *words: str, cwd: Path | None = None, ok: bool = True) -> str:
         done = subprocess.run(["git", *words], cwd=cwd or self.here, capture_output=True, text=True, check=False)
@@ -67,3 +70,19 @@ class World:
         """All that a look must leave alone: HEAD, branches, index, status, work trees, and the index's bytes."""
         said = [self.git(*words) for words in (["for-each-ref"], ["status", "--porcelain"], ["worktree", "list"])]
         return (self.head(), *said, (self.here / ".git" / "index").read_bytes().hex())
+
+
+@cache
+def _made() -> TemporaryDirectory[str]:
+    folder = TemporaryDirectory(prefix="git-world-")
+    world = object.__new__(World)
+    world.base = Path(folder.name)
+    world.here, world.there = world.base / "here", world.base / "remote.git"
+    world.here.mkdir()
+    world.git("init", "-q", "--template=", "--bare", "-b", "main", str(world.there), cwd=world.base)
+    world.git("init", "-q", "--template=", "-b", "main")
+    world.person(world.here)
+    world.git("remote", "add", "render", str(world.there))
+    world.commit("app.py", "print('sqlite')\n", "First version")
+    world.git("push", "-q", "render", "main")
+    return folder

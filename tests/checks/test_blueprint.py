@@ -279,7 +279,7 @@ trees = st.recursive(
 )
 
 
-@settings(max_examples=80, deadline=None)
+@settings(max_examples=50, deadline=None)
 @given(st.dictionaries(st.sampled_from(sorted(SECTIONS["blueprint"])), trees, max_size=4))
 def test_whatever_is_written_there_is_judged_and_never_a_crash(tree):
     import yaml

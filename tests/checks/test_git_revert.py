@@ -210,7 +210,7 @@ async def test_hooks_do_not_run_in_the_tree_that_is_thrown_away(look, world):
     assert not list(world.base.glob("ran-*"))
 
 
-@settings(max_examples=6, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=4, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(st.lists(st.sampled_from(["commit", "merge", "evil"]), min_size=1, max_size=4))
 def test_whatever_a_deploy_is_made_of_its_revert_gives_the_files_of_before(tmp_path_factory, steps):
     base = tmp_path_factory.mktemp("any")
