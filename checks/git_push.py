@@ -26,6 +26,7 @@ from checks.git_state import (
 )
 from state.verdicts import Outcome
 
+_REFUSED = "AS IT IS NOW IT WILL BE REFUSED"
 _ASK_IN_PLAN = 5.0  # seconds that the remote has while a person waits for the plan
 _SETTINGS = 'with = { remote = "origin", branch = "main" }'
 
@@ -106,7 +107,10 @@ def push_commit(state: Ready, sha: str) -> None:
     git, remote, branch = state.git, state.remote, state.branch
     refspec = f"{sha}:refs/heads/{branch}"
     options = ("--porcelain", "--no-follow-tags", "--no-force", "--recurse-submodules=no")
-    done = git.run("push", *options, "--", remote.name, refspec, timeout=NETWORK, log=True)
+    try:
+        done = git.run("push", *options, "--", remote.name, refspec, timeout=NETWORK, log=True)
+    except TimeoutError as error:
+        raise GitProblem(f"{error}: nobody knows whether it arrived", "run it again: it says what is there") from None
     if done.exit_code != 0:
         refused = [line.split("\t") for line in done.stdout.splitlines() if line.startswith("!")]
         said = [line.strip() for line in git.redact(done.stderr).splitlines() if line.startswith("remote:")]
@@ -148,19 +152,25 @@ def _lines(ctx: Context, remote: str, branch: str, folder: Path, ignore: Sequenc
         known, source = _before(git, where, branch)
         first = f"git push {remote} {sha[:10]}:refs/heads/{branch}, never forced"
         lines = [first, f"to {where.url}, from the branch {here or '(detached)'}"]
-        changes = changes_of(git, ctx, ignore)
-        if here != branch or changes:
-            why = f"on {here or 'no branch'}" if here != branch else f"{len(changes)} changes are not committed"
-            lines.append(f"AS IT IS NOW IT WILL BE REFUSED: {why}")
+        lines += refusals(git, ctx, branch, ignore)
         if known == sha:
             return (*lines, f"nothing goes: {source} has this commit already")
         if known and not is_there(git, known):
-            return (*lines, f"AS IT IS NOW IT WILL BE REFUSED: {source} is at {known[:10]}, which is not here")
+            return (*lines, f"{_REFUSED}: {source} is at {known[:10]}, which is not here")
         count = count_between(git, known, sha)
         since = f"that {source} does not have" if known else f"all of them: {source} has no such branch"
         return (*lines, f"{count} commits {since}:", *listed(commits_between(git, known, sha), count))
     except GitProblem as error:
         return (f"git push {remote} {branch}: cannot be said now: {error.message}", error.hint)
+
+
+def refusals(git: Git, ctx: Context, branch: str, ignore: Sequence[str]) -> list[str]:
+    """For a plan: why it would be refused if it were said go now."""
+    here, _ = head_of(git)
+    if here != branch:
+        return [f"{_REFUSED}: on {here or 'no branch'}, not {branch}"]
+    changes = changes_of(git, ctx, ignore)
+    return [f"{_REFUSED}: {len(changes)} not committed, {changes[0]} …"] if changes else []
 
 
 def _before(git: Git, remote: Remote, branch: str) -> tuple[str, str]:
@@ -183,8 +193,9 @@ def push(
 ) -> Outcome:
     """Pushes the commit that is checked out to BRANCH at REMOTE, never forced, and sees that it arrived.
 
-    The work tree of FOLDER must be on BRANCH, with nothing uncommitted but the run's record and the paths IGNORE, and
-    not behind the remote. When all is there already it passes, and says so. Submodules are left alone.
+    The work tree of FOLDER must be on BRANCH, with nothing uncommitted but the run's record and the paths IGNORE
+    (from the top of the repository), and not behind the remote. When all is there already it passes, and says so.
+    Submodules are left alone.
     """
     if not remote or not branch:
         missing = "remote" if not remote else "branch"

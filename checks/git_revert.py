@@ -8,7 +8,7 @@ from pathlib import Path
 from checks.backups import NotThere
 from checks.contract import Context, Plan, check
 from checks.git_program import GitProblem, open_repository
-from checks.git_push import Ready, Refuses, push_commit, ready
+from checks.git_push import Ready, Refuses, push_commit, ready, refusals
 from checks.git_state import head_of, remote_of
 from checks.git_undo import Conflict, Deploy, Step, deploy_of, same_tree, still_there, throw_away, undo
 from state.verdicts import Outcome
@@ -25,15 +25,18 @@ def _plan(
     folder: Path = Path(),
     ignore: list[str] | None = None,
 ) -> Plan:
-    return Plan(_lines(ctx, remote, branch, commit, folder), "one-way", f"{remote}/{branch}")
+    return Plan(_lines(ctx, remote, branch, commit, folder, ignore or []), "one-way", f"{remote}/{branch}")
 
 
-def _lines(ctx: Context, remote: str, branch: str, commit: str, folder: Path) -> tuple[str, ...]:
+def _lines(
+    ctx: Context, remote: str, branch: str, commit: str, folder: Path, ignore: Sequence[str]
+) -> tuple[str, ...]:
     try:
         git, where = remote_of(open_repository(ctx, folder), remote)
         _, sha = head_of(git)
         deploy = deploy_of(ctx, git, commit)
         steps = still_there(git, deploy, sha)
+        refused = refusals(git, ctx, branch, ignore)
     except GitProblem as error:
         return (f"git revert {commit}: cannot be said now: {error.message}", error.hint)
     except NotThere as missing:
@@ -45,6 +48,7 @@ def _lines(ctx: Context, remote: str, branch: str, commit: str, folder: Path) ->
         )
     known = f"the deploy {deploy.words}" if deploy.before else "one commit; what came before it stays"
     return (
+        *refused,
         f"{len(steps)} commits are reverted, the newest first ({known}), in a work tree that is thrown away:",
         *(f"  git {' '.join(step.arguments[:-1])} {step.commit.short}" for step in steps),
         "with any conflict nothing is done, and nothing is left",

@@ -84,6 +84,8 @@ def revert_point(ctx: Context, folder: Path, commit: str, remote: str, branch: s
         return Point(name, Verdict.UNKNOWN, missing.what, missing.hint)
     except GitProblem as error:
         return Point(name, Verdict.UNKNOWN, error.message, error.hint)
+    except TimeoutError as error:
+        return Point(name, Verdict.UNKNOWN, str(error), "try git by hand: what does it wait for?")
     took = format_duration(time.monotonic() - started)
     return Point(name, Verdict.PASS, f"{len(steps)} commits ({deploy.words}) revert cleanly, tried in {took}")
 

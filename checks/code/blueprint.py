@@ -13,7 +13,7 @@ from checks.code.blueprint_shape import shape_findings
 from checks.code.blueprint_wiring import RULES as _WIRING_RULES
 from checks.code.blueprint_wiring import wiring_findings
 from checks.code.blueprint_yaml import BlueprintError, read_tree
-from checks.code.environment import read_project
+from checks.code.environment import advancing, read_project
 from checks.code.finding import Finding, Rule, outcome_of, switched
 from checks.contract import Context, check
 from state.verdicts import Outcome
@@ -70,7 +70,7 @@ def blueprint(
         text = text_of(file)
         declared = blueprint_of(read_tree(text, name))
         wanted = needs if needs is not None else ["DATABASE_URL"]
-        by = services if services is not None else _readers(declared, file.parent, wanted)
+        by = services if services is not None else _readers(ctx, declared, file.parent, wanted)
         unknown = sorted(set(services or ()) - {one.name for one in declared.services})
         found = findings_of(text, name, needs=wanted, needed_by=by, migrations=_has_migrations(file.parent))
     except FileNotFoundError:
@@ -98,7 +98,7 @@ def blueprint(
     return outcome_of(kept, looked_at=looked, expected="a Blueprint that Render takes", evidence=evidence)
 
 
-def _readers(declared: Blueprint, root: Path, needs: Collection[str]) -> list[str]:
+def _readers(ctx: Context, declared: Blueprint, root: Path, needs: Collection[str]) -> list[str]:
     """The services with a Python runtime whose code reads one of NEEDS."""
     seen: dict[str, frozenset[str]] = {}
     found = []
@@ -109,7 +109,7 @@ def _readers(declared: Blueprint, root: Path, needs: Collection[str]) -> list[st
             folder = root / service.root
             # A root that leads out of the project, or is not there, is Render's to refuse.
             inside = folder.resolve().is_relative_to(root.resolve()) and folder.is_dir()
-            seen[service.root] = read_project(folder).names if inside else frozenset()
+            seen[service.root] = read_project(folder, on_file=advancing(ctx)).names if inside else frozenset()
         if seen[service.root] & set(needs):
             found.append(service.name)
     return found

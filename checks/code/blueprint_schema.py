@@ -65,6 +65,14 @@ _NAME = Key(required=True)
 _SWITCH = ("enabled", "disabled")
 _RESOURCES = {"services": _tables("service"), "databases": _tables("database"), "envVarGroups": _tables("group")}
 
+# What fromService may ask of a service, by its type; the others have no address.
+PROPERTIES: Mapping[str, tuple[str, ...]] = {
+    "web": ("host", "port", "hostport"),
+    "pserv": ("host", "port", "hostport"),
+    "keyvalue": ("connectionString", "host", "port"),
+    "redis": ("connectionString", "host", "port"),
+}
+
 # Sections by name; "service" and "database" are also judged by the rules of their own in blueprint_rules.py.
 SECTIONS: Mapping[str, Mapping[str, Key]] = {
     "blueprint": {
@@ -101,7 +109,7 @@ SECTIONS: Mapping[str, Mapping[str, Key]] = {
         "type": Key(choices=TYPES, required=True),
         "runtime": Key(choices=RUNTIMES, takes=_BUILT),
         "env": Key(choices=RUNTIMES, takes=_BUILT, instead="runtime"),
-        "plan": Key(takes=_CODE | {"keyvalue"}),
+        "plan": Key(),
         "previewPlan": Key(takes=_CODE | {"keyvalue"}),
         "region": Key(choices=REGIONS, takes=_CODE | {"keyvalue"}),
         "repo": Key(takes=_BUILT),
@@ -189,7 +197,7 @@ SECTIONS: Mapping[str, Mapping[str, Key]] = {
         "name": _NAME,
         "type": Key(choices=TYPES, required=True),
         "property": Key(choices=("host", "port", "hostport", "connectionString")),
-        "envVarKey": Key(),
+        "envVarKey": Key(),  # one of the two; see PROPERTIES
     },
     "database": {
         "name": _NAME,

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 
 from checks.code.blueprint_model import SOURCES, kind_of, runtime_of
-from checks.code.blueprint_schema import SECTIONS, Key
+from checks.code.blueprint_schema import PROPERTIES, SECTIONS, Key
 from checks.code.blueprint_yaml import Scalar, Sequence, Table, Tree, as_text
 from checks.code.finding import Finding, Rule
 from state.schema import did_you_mean
@@ -108,6 +108,8 @@ def _table(table: Table, section: str, what: str, kind: str, say: Say) -> Iterat
         yield from _service(table, what, kind, say)
     elif section in ("variable", "group variable"):
         yield from _variable(table, what, say)
+    elif section == "from service":
+        yield from _from_service(table, what, say)
 
 
 def _service(table: Table, what: str, kind: str, say: Say) -> Iterator[Finding]:
@@ -139,6 +141,16 @@ def _variable(table: Table, what: str, say: Say) -> Iterator[Finding]:
         if isinstance(given, Scalar) and type(given.value) in (int, float) and as_text(given) != given.text:
             message = f"{what}: {key or name} is written {given.text} and read as {as_text(given)}"
             yield say(NUMBER, given.line, message, f'write {name}: "{given.text}"')
+
+
+def _from_service(table: Table, what: str, say: Say) -> Iterator[Finding]:
+    kind, asked = table.text("type"), table.text("property")
+    if not asked and "envVarKey" not in table.entries:
+        yield say(REQUIRED, table.line, f"{what} asks for nothing", "add property: … or envVarKey: …")
+    elif asked and asked not in PROPERTIES.get(kind, ()):
+        message = f"{what}: a service of type {kind} has no property {asked!r}"
+        known = ", ".join(PROPERTIES.get(kind, ())) or "none; take envVarKey: …"
+        yield say(CHOICE, table.line_of("property"), message, f"known for {kind}: {known}")
 
 
 def _value(value: Tree, key: Key, name: str, what: str, kind: str, say: Say) -> Iterator[Finding]:

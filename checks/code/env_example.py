@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from urllib.parse import urlsplit
 
-from checks.code.environment import CodeReading, Read, is_given, read_project
+from checks.code.environment import CodeReading, Read, advancing, is_given, read_project
 from checks.code.finding import Finding, Rule, outcome_of, switched
 from checks.code.secrets import is_placeholder, names_a_secret, secret_in
 from checks.contract import Context, check
@@ -105,7 +105,7 @@ def settings_of(text: str) -> tuple[tuple[Setting, ...], tuple[int, ...]]:
                 end = _end_of_quote(value, quote)
             value = value[1:end] if end > 0 else value[1:]
         else:
-            value = re.sub(r"(?:^|\s+)#.*$", "", value).strip().strip("'\"")
+            value = re.sub(r"(?:^|\s)#.*$", "", value).strip().strip("'\"")
         found.append(Setting(match["key"], value, at, commented))
     return tuple(found), tuple(odd)
 
@@ -234,7 +234,7 @@ def env_example(
         text = file.read_text(encoding="utf-8-sig")
         real = env if env is not None else file.with_name(".env")
         live = real.read_text(encoding="utf-8-sig") if real.is_file() and not _same(real, file) else ""
-        reading = read_project(source, ctx.project)
+        reading = read_project(source, ctx.project, on_file=advancing(ctx))
     except FileNotFoundError:
         return Outcome.unknown(f"no file {name}", hint='name the example: with = { file = ".env.example" }')
     except UnicodeDecodeError:

@@ -5,9 +5,11 @@ from __future__ import annotations
 import ast
 import os
 import warnings
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
+
+from checks.contract import Context, Stopped
 
 # Folders that are not the project's own code, or not the code that is deployed.
 _NOT_OURS = frozenset(
@@ -91,19 +93,35 @@ def python_files(root: Path) -> Iterator[Path]:
             if one not in _NOT_OURS and not one.startswith(".") and not (here / one / "pyvenv.cfg").exists()
         )
         for name in sorted(files):
-            if name.endswith(".py") and not name.startswith("test_") and name != "conftest.py":
+            ours = name.endswith(".py") and not name.startswith("test_") and name != "conftest.py"
+            if ours and (here / name).is_file():  # no device, no pipe, no broken link
                 found += 1
                 if found > _MOST_FILES:
                     return
                 yield here / name
 
 
-def read_project(root: Path, base: Path | None = None) -> CodeReading:
-    """What the Python files below ROOT read; files are named relative to BASE. Raises OSError."""
+def advancing(ctx: Context) -> Callable[[int], None]:
+    """Tells how many files were read, and stops when somebody has cancelled the check."""
+
+    def advance(count: int) -> None:
+        if ctx.cancelled.is_set():
+            raise Stopped("cancelled")
+        ctx.progress(count, 0, "files")
+
+    return advance
+
+
+def read_project(
+    root: Path, base: Path | None = None, *, on_file: Callable[[int], None] = lambda count: None
+) -> CodeReading:
+    """What the Python files below ROOT read; files are named relative to BASE. ON_FILE hears the count before each of
+    them, and may raise. Raises OSError."""
     reads: list[Read] = []
     unreadable: list[tuple[str, int, str]] = []
     count = 0
     for path in python_files(root):
+        on_file(count)
         count += 1
         name = _relative(path, base or root)
         try:

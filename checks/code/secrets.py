@@ -50,7 +50,7 @@ _PLACEHOLDER = re.compile(
 )
 _TOKEN = re.compile(r"^[A-Za-z0-9+/=_\-.~!@#$%^&*]{16,}$")
 _HEX = re.compile(r"^[0-9a-fA-F]+$")
-_WORDY = re.compile(r"^(?:[A-Za-z]{1,20}[\-_./ ]?)+$")
+_WORDY = re.compile(r"^[A-Za-z\-_./ ]+$")
 
 
 def secret_in(name: str, value: str) -> str:

@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 from checks.code.blueprint import RULES, BlueprintError, findings_of, read_blueprint
 from checks.code.blueprint_command import workers_of
 from checks.code.blueprint_schema import SECTIONS
+from checks.code.env_example import RULES as ENV_RULES
 from state.verdicts import Verdict
 
 SOUND = """\
@@ -153,6 +154,16 @@ def test_a_disk_and_several_instances_do_not_go_together():
         ("- {type: static, name: s, runtime: static, buildCommand: x, staticPublishPath: .}", "choice"),
         ("- {type: web, name: s, runtime: static, staticPublishPath: ., startCommand: x}", "misplaced-key"),
         ("- just text", "type"),
+        (
+            "- {type: pserv, name: p, runtime: image, image: {url: a}, envVars: [{key: A, fromService: {name: shop,"
+            " type: web, property: connectionString}}]}",
+            "choice",
+        ),
+        (
+            "- {type: pserv, name: p, runtime: image, image: {url: a}, envVars: [{key: A, fromService: {name: shop,"
+            " type: web}}]}",
+            "required-key",
+        ),
         (
             "- {type: pserv, name: p, runtime: go, buildCommand: a, startCommand: b, maxShutdownDelaySeconds: 900}",
             "choice",
@@ -344,6 +355,12 @@ async def test_a_file_without_anything_in_it_is_not_green(look, text, verdict):
     outcome = await look("code.blueprint")
     assert outcome.verdict is verdict
     assert outcome.hint
+
+
+def test_every_rule_is_on_its_page_and_no_other():
+    page = (Path(__file__).parents[2] / "docs" / "deploy-files.md").read_text()
+    rows = [line for line in page.splitlines() if line.startswith(("| `blueprint/", "| `env/"))]
+    assert rows == [f"| `{one.id}` | {one.level} | {one.title} | {one.why} |" for one in (*RULES, *ENV_RULES)]
 
 
 def test_the_blueprint_of_the_sample_application_is_sound_but_for_its_disk():

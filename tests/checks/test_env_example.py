@@ -185,6 +185,12 @@ def test_what_is_no_secret_is_let_through(name, value):
     assert not secret_in(name, value)
 
 
+def test_a_long_value_costs_no_more_than_its_length():
+    for value in ("a" * 50_000 + "1", "a-" * 30_000 + "!", "=" + " " * 50_000 + "x", "ey" * 30_000):
+        secret_in("K", value)
+        settings_of(f"KEY={value}\n")
+
+
 async def test_the_check_compares_the_example_with_the_code(look):
     (look.project / "app.py").write_text(CODE)
     (look.project / ".env.example").write_text(GOOD + "OLD=1\n")

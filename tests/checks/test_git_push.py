@@ -9,8 +9,12 @@ import threading
 
 import pytest
 from git_world import World
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
-from checks.git_program import shown_url
+from checks.contract import Context
+from checks.git_program import open_repository, shown_url
+from checks.git_state import changes_of
 from state.verdicts import Verdict
 
 TO = {"remote": "render", "branch": "main"}
@@ -97,6 +101,15 @@ async def test_what_is_ignored_and_the_record_of_the_run_are_not_in_the_way(look
     outcome = await look("git.push", {**TO, "ignore": ["notes [x]/"]})
     assert outcome.verdict is Verdict.PASS, outcome
     assert world.at_remote() == sha
+
+
+def test_the_record_of_the_run_grows_beside_the_code_and_is_no_change(world):
+    for name in ("deployments/run.toml", "deployments/run.files/log", "deployments.py", "src/deployments/a.py"):
+        (world.here / name).parent.mkdir(parents=True, exist_ok=True)
+        (world.here / name).write_text("x\n")
+    context = Context(item="i", project=world.here, artefacts=world.here / "deployments" / "run.files")
+    git = open_repository(context, world.here)
+    assert changes_of(git, context) == ("? deployments.py", "? src/")
 
 
 @pytest.mark.parametrize(
@@ -278,6 +291,15 @@ async def test_variables_of_another_repository_do_not_leak_in(look, world, monke
     monkeypatch.undo()
     assert outcome.verdict is Verdict.PASS, outcome
     assert world.at_remote() == sha
+
+
+@given(
+    st.text(st.characters(codec="ascii", exclude_characters="/\\ ?#\n"), min_size=8), st.sampled_from(["", "anna"])
+)
+@settings(max_examples=60, deadline=None)
+def test_no_password_of_any_kind_is_shown(password, user):
+    secret = f"canary{password}"
+    assert "canary" not in shown_url(f"https://{user}:{secret}@example.org/a.git?x={secret}")
 
 
 @pytest.mark.parametrize(

@@ -9,7 +9,7 @@ from git_world import World
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from checks.contract import Context
+from checks.contract import Context, Stopped
 from checks.git_program import open_repository
 from checks.git_undo import deploy_between, throw_away, undo
 from state.verdicts import Outcome, Verdict
@@ -208,6 +208,26 @@ async def test_hooks_do_not_run_in_the_tree_that_is_thrown_away(look, world):
     outcome = await look("git.revert", DEPLOY, evidence=evidence)
     assert outcome.verdict is Verdict.PASS, outcome
     assert not list(world.base.glob("ran-*"))
+
+
+def test_a_cancelled_revert_leaves_nothing(world):
+    sha = world.commit("a.py", "a = 1\n", "One")
+    context = Context(item="i", project=world.here, artefacts=world.base / "a")
+    git = open_repository(context, world.here)
+    snapshot = world.snapshot()
+    with pytest.raises(Stopped), throw_away(git, sha) as tree:
+        context.cancelled.set()
+        undo(tree, deploy_between(tree, "", sha).steps)
+    nothing_left(world)
+    assert world.snapshot() == snapshot
+
+
+async def test_a_plan_says_beforehand_that_it_will_be_refused(look, world):
+    world.commit("a.py", "a = 1\n", "One")
+    evidence = await pushed(look)
+    (world.here / "a.py").write_text("changed\n")
+    plan = await look.plan("git.revert", DEPLOY, evidence=evidence)
+    assert "WILL BE REFUSED: 1 not committed, M a.py" in plan.lines[0]
 
 
 @settings(max_examples=4, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
