@@ -61,7 +61,7 @@ class Ready:
         return count_between(self.git, self.there, self.sha)
 
 
-def ready(ctx: Context, folder: Path, remote: str, branch: str, ignore: Sequence[str]) -> Ready:
+def ready(ctx: Context, folder: Path, remote: str, branch: str, ignore: Sequence[Path]) -> Ready:
     """The work tree of FOLDER, on BRANCH, clean, and not behind the branch of that name at REMOTE.
 
     Raises Refuses for what does not hold, GitProblem for what cannot be looked at.
@@ -140,12 +140,12 @@ def _plan(
     remote: str = "",
     branch: str = "",
     folder: Path = Path(),
-    ignore: list[str] | None = None,
+    ignore: list[Path] | None = None,
 ) -> Plan:
     return Plan(_lines(ctx, remote, branch, folder, ignore or []), "one-way", f"{remote}/{branch}")
 
 
-def _lines(ctx: Context, remote: str, branch: str, folder: Path, ignore: Sequence[str]) -> tuple[str, ...]:
+def _lines(ctx: Context, remote: str, branch: str, folder: Path, ignore: Sequence[Path]) -> tuple[str, ...]:
     try:
         git, where = remote_of(open_repository(ctx, folder), remote)
         here, sha = head_of(git)
@@ -164,7 +164,7 @@ def _lines(ctx: Context, remote: str, branch: str, folder: Path, ignore: Sequenc
         return (f"git push {remote} {branch}: cannot be said now: {error.message}", error.hint)
 
 
-def refusals(git: Git, ctx: Context, branch: str, ignore: Sequence[str]) -> list[str]:
+def refusals(git: Git, ctx: Context, branch: str, ignore: Sequence[Path]) -> list[str]:
     """For a plan: why it would be refused if it were said go now."""
     here, _ = head_of(git)
     if here != branch:
@@ -189,12 +189,12 @@ def push(
     remote: str = "",
     branch: str = "",
     folder: Path = Path(),
-    ignore: list[str] | None = None,
+    ignore: list[Path] | None = None,
 ) -> Outcome:
     """Pushes the commit that is checked out to BRANCH at REMOTE, never forced, and sees that it arrived.
 
-    The work tree of FOLDER must be on BRANCH, with nothing uncommitted but the run's record and the paths IGNORE
-    (from the top of the repository), and not behind the remote. When all is there already it passes, and says so.
+    The work tree of FOLDER must be on BRANCH, with nothing uncommitted but the run's record and the paths IGNORE,
+    and not behind the remote. When all is there already it passes, and says so.
     Submodules are left alone.
     """
     if not remote or not branch:

@@ -23,13 +23,13 @@ def _plan(
     branch: str = "",
     commit: str = "HEAD",
     folder: Path = Path(),
-    ignore: list[str] | None = None,
+    ignore: list[Path] | None = None,
 ) -> Plan:
     return Plan(_lines(ctx, remote, branch, commit, folder, ignore or []), "one-way", f"{remote}/{branch}")
 
 
 def _lines(
-    ctx: Context, remote: str, branch: str, commit: str, folder: Path, ignore: Sequence[str]
+    ctx: Context, remote: str, branch: str, commit: str, folder: Path, ignore: Sequence[Path]
 ) -> tuple[str, ...]:
     try:
         git, where = remote_of(open_repository(ctx, folder), remote)
@@ -65,7 +65,7 @@ def revert(
     branch: str = "",
     commit: str = "HEAD",
     folder: Path = Path(),
-    ignore: list[str] | None = None,
+    ignore: list[Path] | None = None,
 ) -> Outcome:
     """Reverts the deploy COMMIT and pushes the result to BRANCH at REMOTE, never forced.
 

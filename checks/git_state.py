@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from pathlib import Path
 
 from checks.contract import Context
 from checks.git_program import NETWORK, Git, GitProblem, problem, shown_url
@@ -63,11 +64,14 @@ def commit_named(git: Git, name: str) -> str:
     return done.stdout.strip()
 
 
-def changes_of(git: Git, ctx: Context, ignore: Sequence[str] = ()) -> tuple[str, ...]:
+def changes_of(git: Git, ctx: Context, ignore: Sequence[Path] = ()) -> tuple[str, ...]:
     """What is not committed, each as "M path"; "? path" is not known to git. Without the paths IGNORE and without the
     record's own folder, which grows while the run goes on. What is changed inside a submodule is its own business."""
-    spared = [*ignore, *_record_paths(git, ctx)]
-    exclude = [f":(top,exclude,literal){path.strip('/')}" for path in spared if path.strip("/")]
+    spared = [*ignore, ctx.artefacts]
+    if ctx.artefacts.suffix == ".files":  # beside the record of the run
+        spared.append(ctx.artefacts.parent)
+    inside = [one for path in spared if (one := _inside(git, path))]
+    exclude = [f":(top,exclude,literal){one}" for one in inside]
     said = git.ask(
         *("status", "--porcelain=v1", "-z", "--untracked-files=normal", "--ignore-submodules=dirty"),
         *("--no-renames", "--", ":(top)", *exclude),
@@ -165,14 +169,10 @@ def listed(commits: Sequence[Commit], count: int) -> tuple[str, ...]:
     return (*(f"  {one.short}" for one in commits[:_SHOWN]), *more)
 
 
-def _record_paths(git: Git, ctx: Context) -> list[str]:
-    folders = [ctx.artefacts]
-    if ctx.artefacts.suffix == ".files":  # beside the record of the run
-        folders.append(ctx.artefacts.parent)
-    found = []
-    for folder in folders:
-        try:
-            found.append(folder.resolve().relative_to(git.folder.resolve()).as_posix())
-        except ValueError:
-            continue
-    return [one for one in found if one != "."]
+def _inside(git: Git, path: Path) -> str:
+    """PATH from the top of the repository; empty when it is the top itself, or lies elsewhere."""
+    try:
+        found = path.resolve().relative_to(git.folder.resolve()).as_posix()
+    except (ValueError, OSError):
+        return ""
+    return "" if found == "." else found

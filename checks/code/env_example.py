@@ -208,7 +208,7 @@ def _missing(
                 lacking[read.name] = read
     for name, read in lacking.items():
         rule = MISSING if read.required else OPTIONAL
-        message = f"{name} is not there; {read.file}:{read.line} reads it"
+        message = f"{name} is missing, and {read.file}:{read.line} reads it"
         yield say(rule, 0, message, f"add {name}=… with an example, or a line # {name}=…")
 
 

@@ -220,4 +220,4 @@ async def test_without_an_example_or_without_code_it_is_not_known(look):
 def test_the_example_of_the_sample_application_names_what_its_code_needs():
     app = Path(__file__).parents[2] / "rehearsal" / "app"
     found = findings_of((app / ".env.example").read_text(), ".env.example", read_project(app))
-    assert [one for one in found if one.level == "error"] == []
+    assert found == ()

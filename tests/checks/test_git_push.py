@@ -98,7 +98,7 @@ async def test_what_is_ignored_and_the_record_of_the_run_are_not_in_the_way(look
     (look.project / "notes [x]").mkdir()
     (look.project / "notes [x]" / "a.txt").write_text("mine\n")
     assert (await look("git.push", TO)).verdict is Verdict.FAIL
-    outcome = await look("git.push", {**TO, "ignore": ["notes [x]/"]})
+    outcome = await look("git.push", {**TO, "ignore": ["notes [x]/", "../elsewhere", "/srv/backups", "."]})
     assert outcome.verdict is Verdict.PASS, outcome
     assert world.at_remote() == sha
 
