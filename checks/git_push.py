@@ -15,6 +15,7 @@ from checks.git_state import (
     commits_between,
     contains,
     count_between,
+    counted,
     halfway_through,
     head_of,
     is_shallow,
@@ -159,7 +160,7 @@ def _lines(ctx: Context, remote: str, branch: str, folder: Path, ignore: Sequenc
             return (*lines, f"{_REFUSED}: {source} is at {known[:10]}, which is not here")
         count = count_between(git, known, sha)
         since = f"that {source} does not have" if known else f"all of them: {source} has no such branch"
-        return (*lines, f"{count} commits {since}:", *listed(commits_between(git, known, sha), count))
+        return (*lines, f"{counted(count)} {since}:", *listed(commits_between(git, known, sha), count))
     except GitProblem as error:
         return (f"git push {remote} {branch}: cannot be said now: {error.message}", error.hint)
 
@@ -214,7 +215,7 @@ def push(
         return Outcome.failed(no.what, expected=expected, hint=no.hint)
     except GitProblem as error:
         return Outcome.error(error.message, hint=error.hint)
-    actual = f"{count} commits pushed, {remote}/{branch} is at {state.sha[:10]}"
+    actual = f"{counted(count)} pushed, {remote}/{branch} is at {state.sha[:10]}"
     return Outcome.passed(actual, expected=expected, evidence=evidence)
 
 

@@ -9,7 +9,7 @@ from checks.backups import NotThere
 from checks.contract import Context, Plan, check
 from checks.git_program import GitProblem, open_repository
 from checks.git_push import Ready, Refuses, push_commit, ready, refusals
-from checks.git_state import head_of, remote_of
+from checks.git_state import counted, head_of, remote_of
 from checks.git_undo import Conflict, Deploy, Step, deploy_of, same_tree, still_there, throw_away, undo
 from state.verdicts import Outcome
 
@@ -49,7 +49,7 @@ def _lines(
     known = f"the deploy {deploy.words}" if deploy.before else "one commit; what came before it stays"
     return (
         *refused,
-        f"{len(steps)} commits are reverted, the newest first ({known}), in a work tree that is thrown away:",
+        f"{counted(len(steps))} to revert, the newest first ({known}), in a work tree that is thrown away:",
         *(f"  git {' '.join(step.arguments[:-1])} {step.commit.short}" for step in steps),
         "with any conflict nothing is done, and nothing is left",
         f"git push {remote} <the new commit>:refs/heads/{branch}, never forced, to {where.url}",
@@ -107,7 +107,7 @@ def _reverted(state: Ready, deploy: Deploy, steps: Sequence[Step], expected: str
         **{f"reverted {number:02}": step.commit.short for number, step in enumerate(steps[:10], 1)},
     }
     if steps and state.there != state.sha:
-        what = f"{state.count} commits here were never pushed to {place}, and would go along"
+        what = f"{counted(state.count)} here never pushed to {place} would go along"
         raise Refuses(what, "push them, or take them to another branch: only the revert must go")
     result = state.sha
     if steps:
@@ -124,7 +124,7 @@ def _reverted(state: Ready, deploy: Deploy, steps: Sequence[Step], expected: str
         return Outcome.passed(actual, expected=expected, evidence=evidence)
     push_commit(state, result)
     forward = git.run("merge", "--ff-only", "--no-autostash", "--quiet", result)
-    actual = f"{len(steps)} commits reverted, {place} is at {result[:10]}"
+    actual = f"{counted(len(steps))} reverted, {place} is at {result[:10]}"
     if forward.exit_code != 0:
         hint = f"git pull --ff-only {state.remote.name} {state.branch}, when the files in the way are gone"
         return Outcome.warned(f"{actual}; the branch here is not", expected=expected, evidence=evidence, hint=hint)

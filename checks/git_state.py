@@ -163,6 +163,11 @@ def valid_branch(git: Git, name: str) -> bool:
     return "\0" not in name and git.run("check-ref-format", f"refs/heads/{name}").exit_code == 0
 
 
+def counted(number: int) -> str:
+    """NUMBER of commits, in words."""
+    return "1 commit" if number == 1 else f"{number:,} commits"
+
+
 def listed(commits: Sequence[Commit], count: int) -> tuple[str, ...]:
     """The first of COUNT commits for a plan, a line each, the newest first."""
     more = [f"  … and {count - _SHOWN} older ones"] if count > _SHOWN else []

@@ -11,7 +11,7 @@ from pathlib import Path
 from checks.backups import NotThere, backup_of
 from checks.contract import Context, Seconds, check
 from checks.git_program import Git, GitProblem, open_repository
-from checks.git_state import head_of, remote_of, sha_at
+from checks.git_state import counted, head_of, remote_of, sha_at
 from checks.git_undo import Conflict, Deploy, deploy_between, deploy_of, still_there, throw_away, undo
 from state.durations import format_duration
 from state.verdicts import Outcome, Verdict
@@ -87,7 +87,7 @@ def revert_point(ctx: Context, folder: Path, commit: str, remote: str, branch: s
     except TimeoutError as error:
         return Point(name, Verdict.UNKNOWN, str(error), "try git by hand: what does it wait for?")
     took = format_duration(time.monotonic() - started)
-    return Point(name, Verdict.PASS, f"{len(steps)} commits ({deploy.words}) revert cleanly, tried in {took}")
+    return Point(name, Verdict.PASS, f"{counted(len(steps))} ({deploy.words}), tried in {took}: no conflict")
 
 
 def _deploy(ctx: Context, git: Git, sha: str, commit: str, remote: str, branch: str) -> Deploy:

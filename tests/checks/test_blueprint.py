@@ -101,6 +101,7 @@ def test_each_rule_speaks_when_it_is_broken(rule):
     assert found, rules(text, migrations=True)
     lines = text.splitlines()
     assert all(1 <= one.line <= len(lines) and one.message and one.mend for one in found)
+    assert "4eC39HqLyjWDarjtT1zdp7dc" not in repr(found)
 
 
 def test_a_finding_names_the_line_and_what_was_meant():
@@ -128,6 +129,13 @@ def test_a_database_url_from_elsewhere_is_told(form, rule):
     text = changed(whole, form)
     assert rule in rules(text)
     assert all("hunter2222" not in repr(one) for one in findings_of(text, "render.yaml"))
+
+
+def test_a_secret_in_a_group_is_found_also_when_no_service_takes_the_group():
+    text = SOUND + "envVarGroups:\n  - name: mail\n    envVars:\n      - {key: MAIL_PASSWORD, value: canary-in-may}\n"
+    (one,) = findings_of(text, "render.yaml")
+    assert (one.rule, one.line) == ("blueprint/secret", text.splitlines().index("    envVars:", 20) + 2)
+    assert "canary" not in repr(one)
 
 
 def test_a_pool_that_is_there_is_fine_but_not_for_migrations():

@@ -44,7 +44,7 @@ async def test_all_commits_of_the_push_are_undone_and_the_remote_has_the_files_o
     plan = await look.plan("git.revert", DEPLOY, evidence=evidence)
     text = "\n".join(plan.lines)
     assert (plan.danger, plan.target) == ("one-way", "render/main")
-    assert "3 commits are reverted" in text
+    assert "3 commits to revert" in text
     assert "git revert --no-edit -m 1 " in text
     outcome = await look("git.revert", DEPLOY, evidence=evidence)
     assert outcome.verdict is Verdict.PASS, outcome

@@ -50,7 +50,7 @@ async def test_every_point_holds_and_nothing_of_the_user_is_touched(look, world,
     assert world.snapshot() == snapshot
     assert (world.here / "app.py").read_text() == "half-written\n"
     assert set(outcome.evidence) == {"backup", "revert", "previous deploy", "time"}
-    assert "revert cleanly" in outcome.evidence["revert"]
+    assert "no conflict" in outcome.evidence["revert"]
     assert outcome.evidence["time"].startswith("pass: 5m of 10m")
 
 
