@@ -296,7 +296,7 @@ async def test_variables_of_another_repository_do_not_leak_in(look, world, monke
 @given(
     st.text(st.characters(codec="ascii", exclude_characters="/\\ ?#\n"), min_size=8), st.sampled_from(["", "anna"])
 )
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=30, deadline=None)
 def test_no_password_of_any_kind_is_shown(password, user):
     secret = f"canary{password}"
     assert "canary" not in shown_url(f"https://{user}:{secret}@example.org/a.git?x={secret}")

@@ -230,7 +230,7 @@ async def test_a_plan_says_beforehand_that_it_will_be_refused(look, world):
     assert "WILL BE REFUSED: 1 not committed, M a.py" in plan.lines[0]
 
 
-@settings(max_examples=4, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=3, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(st.lists(st.sampled_from(["commit", "merge", "evil"]), min_size=1, max_size=4))
 def test_whatever_a_deploy_is_made_of_its_revert_gives_the_files_of_before(tmp_path_factory, steps):
     base = tmp_path_factory.mktemp("any")
