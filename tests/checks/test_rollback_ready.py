@@ -138,6 +138,29 @@ async def test_a_backup_item_that_failed_and_a_missing_manifest_are_not_known(lo
     assert (await look("rollback.ready", REST, evidence=LIVE)).verdict is Verdict.UNKNOWN
 
 
+async def test_without_git_or_at_the_edge_of_a_shallow_clone_the_revert_is_not_known(
+    look, world, backup, tmp_path, monkeypatch
+):
+    world.git("push", "-q", "render", "main")
+    shallow = look.project / "shallow"
+    world.git("clone", "-q", "--depth", "1", world.there.as_uri(), str(shallow), cwd=tmp_path)
+    cut = await look("rollback.ready", {**REST, "folder": "shallow"}, evidence=LIVE)
+    assert cut.verdict is Verdict.UNKNOWN
+    assert "unshallow" in cut.hint
+    monkeypatch.setenv("PATH", str(tmp_path))
+    blind = await look("rollback.ready", REST, evidence=LIVE)
+    assert blind.verdict is Verdict.UNKNOWN
+    assert "git is not installed" in blind.actual
+    assert blind.evidence["backup"].startswith("pass")
+
+
+async def test_on_no_branch_at_all_the_revert_is_tried_all_the_same(look, world, backup):
+    world.git("switch", "-q", "--detach")
+    snapshot = world.snapshot()
+    assert (await look("rollback.ready", REST, evidence=LIVE)).verdict is Verdict.PASS
+    assert world.snapshot() == snapshot
+
+
 async def test_a_deploy_that_is_only_written_down_is_a_reservation(look, world, backup):
     outcome = await look("rollback.ready", {**REST, "previous_deploy": "dep-abc"}, evidence=LIVE)
     assert outcome.verdict is Verdict.WARN
