@@ -49,6 +49,12 @@ EXAMPLES = {
     "metrics.preflight": '{ sources = ["http", "postgres"], metrics = ["http.p95"] }',
     "metrics.baseline": '{ metrics = ["http.error_rate", "http.p95"], over = "15m" }',
     "metrics.within": '{ metrics = ["http.error_rate"], holds = "< 1%", over = "15m", since = "push" }',
+    "code.blueprint": '{ file = "render.yaml", services = ["web"], off = ["blueprint/disk"] }',
+    "code.env_example": '{ file = ".env.example", ignore = ["SENTRY_RELEASE"] }',
+    "git.push": '{ remote = "render", branch = "main" }',
+    "git.revert": '{ remote = "render", branch = "main", commit = "push" }',
+    "rollback.ready": '{ backup = "final-backup", remote = "render", branch = "main", '
+    'previous_deploy = "last-deploy", steps = { stop = "2m", revert = "5m", restore = "5m" }, limit = "15m" }',
     "items.passed": '{ items = ["register", "login", "post"] }',
 }
 

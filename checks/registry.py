@@ -35,6 +35,11 @@ BUILT_IN: Mapping[str, tuple[str, ...]] = {
     "checks.logs": ("logs.clean",),
     "checks.metrics": ("metrics.preflight", "metrics.baseline", "metrics.within"),
     "checks.items": ("items.passed",),
+    "checks.git_push": ("git.push",),
+    "checks.git_revert": ("git.revert",),
+    "checks.rollback": ("rollback.ready",),
+    "checks.code.blueprint": ("code.blueprint",),
+    "checks.code.env_example": ("code.env_example",),
 }
 _MODULE = {name: module for module, names in BUILT_IN.items() for name in names}
 
