@@ -28,12 +28,12 @@ def only_on_sqlite(module: Module) -> frozenset[int]:
                 stack += _block(part if isinstance(part, list) else [part], guarded or says is wanted, module)
             continue
         if isinstance(node, ast.Dict):  # {"sqlite": {…}, "postgresql": {…}}
-            for key, value in zip(node.keys, node.values, strict=True):
-                stack.append((value, guarded or _constant(key).startswith("sqlite")))
+            for key, item in zip(node.keys, node.values, strict=True):
+                stack.append((item, guarded or _constant(key).startswith("sqlite")))
             continue
         if isinstance(node, ast.match_case):
-            value = node.pattern.value if isinstance(node.pattern, ast.MatchValue) else None
-            stack += _block(node.body, guarded or _constant(value).startswith("sqlite"), module)
+            pattern = node.pattern.value if isinstance(node.pattern, ast.MatchValue) else None
+            stack += _block(node.body, guarded or _constant(pattern).startswith("sqlite"), module)
             continue
         for field, value in ast.iter_fields(node):
             if isinstance(value, ast.AST):

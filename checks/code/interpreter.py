@@ -8,6 +8,7 @@ Nothing is imported, opened or called; the work is bounded. `calls` holds every 
 from __future__ import annotations
 
 import ast
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
@@ -27,8 +28,10 @@ from checks.code.values import (
     Scope,
 )
 
-STEPS = 400_000
-DEEPEST = 40  # calls within calls
+STEPS = 400_000  # nodes, of all that happens at import
+LATER_STEPS = 3_000  # of a function that nothing called
+DEEPEST = 30  # calls within calls
+_TIMES = 30  # that one function is gone through
 _LOOPS = 64
 
 
@@ -52,17 +55,21 @@ class _Frame:
 
 
 class Interpreter(Expressions):
-    """Reads PROJECT with ENVIRONMENT as os.environ. `run` does it; then `calls` and `settings` are complete."""
+    """Reads PROJECT with ENVIRONMENT as os.environ. `run` does it; then `calls` and `settings` are there.
 
-    def __init__(self, project: Project, environment: Mapping[str, str]) -> None:
+    Functions that nothing calls at import are gone through only when RELEVANT is found in their text.
+    """
+
+    def __init__(self, project: Project, environment: Mapping[str, str], relevant: str = "") -> None:
         self.project = project
+        self.relevant = re.compile(relevant)
         self.environ = Environ(dict(environment))
         self.calls: dict[tuple[str, int, int], Call] = {}
         self.settings: list[Setting] = []
         self.steps = STEPS
         self.importing = True
         self._modules: dict[str, Imported] = {}
-        self._executed: set[int] = set()
+        self._times: dict[int, int] = {}
         self._functions: list[tuple[Function, str]] = []
         self._frames: list[_Frame] = []
 
@@ -83,10 +90,14 @@ class Interpreter(Expressions):
         while number < len(self._functions):  # a function that is run may define others
             function, owner = self._functions[number]
             number += 1
-            if id(function.node) not in self._executed:
-                self.steps = max(self.steps, 5_000)
+            if id(function.node) not in self._times and self._is_relevant(function):
+                self.steps = LATER_STEPS
                 self.invoke(function, [], {}, owner=owner)
         return self
+
+    def _is_relevant(self, function: Function) -> bool:
+        lines = function.module.lines[function.node.lineno - 1 : function.node.end_lineno]
+        return self.relevant.search("\n".join(lines)) is not None
 
     def imported(self, module: Module) -> Imported:
         """MODULE with the values of its names. One in the middle of its own import is taken as far as it is."""
@@ -104,7 +115,8 @@ class Interpreter(Expressions):
     def invoke(self, function: Function, arguments: list[Any], keywords: dict[str, Any], owner: str = "") -> Any:
         """What FUNCTION returns; where it may return different things, UNKNOWN."""
         node = function.node
-        if len(self._frames) >= DEEPEST or self.steps <= 0:
+        times = self._times.get(id(node), 0)
+        if len(self._frames) >= DEEPEST or self.steps <= 0 or times >= _TIMES:
             return UNKNOWN
         scope = Scope(_bound(self, function, arguments, keywords), function.scope)
         frame = _Frame(function.module, scope, owner)
@@ -116,7 +128,7 @@ class Interpreter(Expressions):
         later = isinstance(node, ast.AsyncFunctionDef) or _yields(node)
         if later and self.importing:
             return UNKNOWN  # its body runs when somebody awaits it
-        self._executed.add(id(node))
+        self._times[id(node)] = times + 1
         self._frames.append(frame)
         ended = self.block(node.body)
         self._frames.pop()

@@ -43,6 +43,10 @@ class Module:
         return self.path.endswith("__init__.py")
 
     @cached_property
+    def lines(self) -> list[str]:
+        return self.text.splitlines()
+
+    @cached_property
     def imports(self) -> Mapping[str, str]:
         """The dotted name that each name in it stands for: {"sa": "sqlalchemy", "connect": "sqlite3.connect"}."""
         found: dict[str, str] = {}

@@ -172,8 +172,8 @@ COMPARISONS: Mapping[type[ast.cmpop], Callable[[Any, Any], Any]] = {
     ast.NotIn: lambda a, b: a not in b,
 }
 _METHODS: Mapping[type, str] = {
-    str: "startswith endswith replace removeprefix removesuffix strip lstrip rstrip lower upper casefold split rsplit "
-    "partition rpartition splitlines join format isdigit title capitalize encode",
+    str: "startswith endswith replace removeprefix removesuffix strip lstrip rstrip lower upper casefold split "
+    "rsplit partition rpartition splitlines join format isdigit title capitalize encode",
     dict: "get copy keys values items update setdefault pop",
     list: "append extend copy index count insert pop",
     tuple: "index count",
@@ -195,7 +195,7 @@ def combine(kind: type[ast.operator], left: Any, right: Any) -> Any:
         return UNKNOWN
     if kind is ast.Mult and not (isinstance(left, int | float) and isinstance(right, int | float)):
         count, what = (left, right) if isinstance(left, int) else (right, left)
-        if not isinstance(count, int) or count * len(what) > LONGEST:
+        if not isinstance(count, int) or isinstance(what, float | int | None) or count * len(what) > LONGEST:
             return UNKNOWN
     if kind is ast.Mod and not isinstance(left, int | float) and _WIDE_PERCENT.search(str(left)):
         return UNKNOWN
