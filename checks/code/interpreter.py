@@ -264,7 +264,7 @@ class Interpreter(Expressions):
                     self.named(alias.name)
             return
         base = absolute(self.module, node)
-        found = self.project.module(base) if base else None
+        found = self.project.module(base, self.module) if base else None
         for alias in node.names:
             value: Any = self.named(f"{base}.{alias.name}")
             if found is not None:
@@ -279,7 +279,7 @@ class Interpreter(Expressions):
         """What a dotted name stands for when it is imported."""
         if dotted == "os.environ":
             return self.environ
-        module = self.project.module(dotted)
+        module = self.project.module(dotted, self.module if self._frames else None)
         return External(dotted) if module is None else self.imported(module)
 
     # Assignments

@@ -106,10 +106,13 @@ class Project:
                 found[tail] = (*found.get(tail, ()), module)
         return found
 
-    def module(self, name: str) -> Module | None:
-        """The module imported as NAME, from the project's folder or, when only one can be meant, from one below."""
-        if name in self._by_name:
-            return self._by_name[name]
+    def module(self, name: str, near: Module | None = None) -> Module | None:
+        """The module imported as NAME: from the project's folder, from beside NEAR, or from wherever one alone can be
+        meant."""
+        beside = "" if near is None else near.name.rpartition(".")[0]
+        for full in (name, f"{beside}.{name}"):
+            if full in self._by_name:
+                return self._by_name[full]
         others = self._by_tail.get(name, ())
         return others[0] if len(others) == 1 else None
 

@@ -38,11 +38,11 @@ def sql_findings(module: Module) -> Iterator[Finding]:
     """What in MODULE's SQL PostgreSQL would not take. What runs on SQLite alone is left out."""
     guarded = only_on_sqlite(module)
     given = _given(module, guarded)
-    for node, text in _strings(module, guarded):
-        if id(node) not in given and not looks_like_sql(text):
+    for written, text in _strings(module, guarded):
+        if id(written) not in given and not looks_like_sql(text):
             continue
         for seen in read_sql(text):
-            line = node.lineno + (text.count("\n", 0, seen.at) if _spans(node, text) else 0)
+            line = written.lineno + (text.count("\n", 0, seen.at) if _spans(written, text) else 0)
             yield Finding(seen.rule.id, seen.rule.level, module.path, line, seen.message, seen.mend)
     for node in ast.walk(module.tree):
         if id(node) not in guarded:
@@ -101,10 +101,11 @@ def _piece(node: ast.expr) -> str:
 
 
 def _leaves(node: ast.expr) -> Iterator[ast.expr]:
-    while isinstance(node, ast.BinOp):
-        yield node.right
-        node = node.left
-    yield node
+    left = node
+    while isinstance(left, ast.BinOp):
+        yield left.right
+        left = left.left
+    yield left
 
 
 def _spans(node: ast.expr, text: str) -> bool:

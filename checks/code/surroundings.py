@@ -1,0 +1,54 @@
+"""What the live service brings to the code: its environment, its workers and instances, as render.yaml says."""
+
+from __future__ import annotations
+
+import importlib
+import importlib.util
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from checks.code.engine_facts import Engines
+from checks.code.sources import Project
+
+
+@dataclass(frozen=True, slots=True)
+class Surroundings:
+    """One service: its variables, gunicorn's workers (None: not said) and how many instances run."""
+
+    name: str = "the service"
+    environment: Mapping[str, str] = field(default_factory=dict)
+    workers: int | None = None
+    instances: int = 1
+
+
+def surroundings_of(
+    render_yaml: Path | None, environment: Mapping[str, str] | None = None
+) -> tuple[Surroundings, ...]:
+    """The services of RENDER_YAML that name a DATABASE_URL, or all; ENVIRONMENT is added. Without the file, one
+    service that has nothing but ENVIRONMENT."""
+    added = dict(environment or {})
+    if render_yaml is None or not render_yaml.is_file() or importlib.util.find_spec("checks.code.blueprint") is None:
+        return (Surroundings(environment=added),)
+    services = importlib.import_module("checks.code.blueprint").read_blueprint(render_yaml).services
+    found = tuple(Surroundings(s.name, {**s.environment, **added}, s.workers, s.instances) for s in services)
+    with_database = tuple(one for one in found if "DATABASE_URL" in one.environment)
+    return with_database or found or (Surroundings(environment=added),)
+
+
+def workers_of(project: Project, engines: Engines, service: Surroundings) -> tuple[int | None, str]:
+    """How many processes one instance runs, and where that is said: the start command, gunicorn's configuration,
+    WEB_CONCURRENCY; else gunicorn's own default, 1. None: it is said, but cannot be read."""
+    if service.workers is not None:
+        return service.workers, "render.yaml"
+    for module in project.modules:
+        if "gunicorn" in module.path.rpartition("/")[2]:
+            names = engines.interpreter.imported(module).scope.names
+            if "workers" in names:
+                workers = names["workers"]
+                known = isinstance(workers, int) and not isinstance(workers, bool)
+                return (workers if known else None), module.path
+    concurrency = service.environment.get("WEB_CONCURRENCY", "")
+    if concurrency.isdigit():
+        return int(concurrency), "WEB_CONCURRENCY"
+    return 1, "gunicorn's default"
