@@ -44,6 +44,10 @@ EXAMPLES = {
     "metrics.preflight": '{ sources = ["http", "postgres"], metrics = ["http.p95"] }',
     "metrics.baseline": '{ metrics = ["http.error_rate", "http.p95"], over = "15m" }',
     "metrics.within": '{ metrics = ["http.error_rate"], holds = "< 1%", over = "15m", since = "push" }',
+    "code.engine": '{ project = "${app_dir}", render_yaml = "render.yaml", off = ["engine/no-recycle"] }',
+    "code.engine_options": '{ project = "${app_dir}", render_yaml = "render.yaml", limit = 97 }',
+    "code.migrations": '{ project = "${app_dir}", python = "${python}", sqlite = "${sqlite}" }',
+    "command.test_suite": '{ argv = ["python3", "-m", "pytest", "-q"], project = "${app_dir}" }',
     "items.passed": '{ items = ["register", "login", "post"] }',
 }
 

@@ -33,6 +33,9 @@ BUILT_IN: Mapping[str, tuple[str, ...]] = {
     "checks.logs": ("logs.clean",),
     "checks.metrics": ("metrics.preflight", "metrics.baseline", "metrics.within"),
     "checks.items": ("items.passed",),
+    "checks.code.engine": ("code.engine", "code.engine_options"),
+    "checks.code.migrations": ("code.migrations",),
+    "checks.test_suite": ("command.test_suite",),
 }
 _MODULE = {name: module for module, names in BUILT_IN.items() for name in names}
 

@@ -103,11 +103,11 @@ def engine_options(
     limit: int | None = None,
     database_url: str | None = None,
 ) -> Outcome:
-    """The options of the engines in PROJECT, worked out in the live environment; their demand fits the server's limit.
+    """The options of the engines in PROJECT, worked out in the live environment; their demand fits the limit.
 
     Demand is (pool_size + max_overflow) × workers × instances, doubled with OVERLAP for the two deploys that run side
-    by side. WORKERS and INSTANCES are those of RENDER_YAML or gunicorn's configuration unless said. LIMIT is read from
-    the server of DATABASE_URL (max_connections less what is reserved, and the role's and database's own) unless said.
+    by side. WORKERS and INSTANCES are those of RENDER_YAML or gunicorn's configuration unless said. LIMIT is read
+    from the server of DATABASE_URL (max_connections less what is reserved, the role's, the database's) unless said.
     """
     read = opened(project)
     evidence: dict[str, object] = {}
