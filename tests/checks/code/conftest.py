@@ -30,7 +30,7 @@ def write(look) -> Write:
 
 @pytest.fixture(scope="session")
 def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
-    """A real PostgreSQL: the URL of a role that may create databases."""
+    """A real PostgreSQL: the URL of a role that may create databases, with its driver named."""
     folder = tmp_path_factory.mktemp("server")
     with throw_away_server(Context(item="i", project=folder, artefacts=folder)) as url:
-        yield url
+        yield url.replace("postgresql://", "postgresql+psycopg2://")
