@@ -61,6 +61,7 @@ class Expressions:
     calls: dict[tuple[str, int, int], Call]
     steps: int
     importing: bool
+    kept: dict[tuple[str, str], Any]  # what was put into things of libraries: app.config["KEY"]
     _depth = 0
 
     @property
@@ -178,6 +179,8 @@ class Expressions:
     def _subscript(self, owner: Any, index: Any) -> Any:
         if isinstance(owner, Environ):
             return owner.values.get(index, UNKNOWN)
+        if isinstance(owner, External) and isinstance(index, str):
+            return self.kept.get((owner.name, index), UNKNOWN)
         if isinstance(owner, dict) and OPEN in owner and index not in owner:
             return UNKNOWN
         return owner[index] if isinstance(owner, dict | list | tuple | str) and index is not UNKNOWN else UNKNOWN

@@ -66,6 +66,7 @@ class Interpreter(Expressions):
         self.environ = Environ(dict(environment))
         self.calls: dict[tuple[str, int, int], Call] = {}
         self.settings: list[Setting] = []
+        self.kept: dict[tuple[str, str], Any] = {}
         self.steps = STEPS
         self.importing = True
         self._modules: dict[str, Imported] = {}
@@ -307,6 +308,8 @@ class Interpreter(Expressions):
                     holder[OPEN] = UNKNOWN
                 elif isinstance(holder, dict | list):
                     holder[index] = value
+                elif isinstance(holder, External) and isinstance(index, str):
+                    self.kept[holder.name, index] = value
                 if isinstance(index, str):
                     self.note_setting(index, value, target.lineno)
             case ast.Starred(value=inner):
