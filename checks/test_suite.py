@@ -77,7 +77,7 @@ def test_suite(
         except OSError as error:
             what = f"cannot run {command[0]}: {error.strerror or error}"
             return Outcome.error(what, hint="is it installed, and in PATH?")
-        written = _written(ctx, url)
+        written = _written(ctx, url) if done.exit_code == 0 else 0
     suite = read_junit(report) if report is not None else None
     return judged(done, suite or _from_output(done), written, variable)
 

@@ -9,8 +9,8 @@ from itertools import groupby
 from checks.code.finding import Rule
 
 _MODULES = (
-    "sources", "engine_rules", "sqlite_use", "sql_in_code", "migration_rules", "migrations", "blueprint_rules",
-    "blueprint", "env_example",
+    "sources", "engine_rules", "sqlite_use", "sql_in_code", "migration_rules", "migrations", "blueprint",
+    "env_example",
 )  # fmt: skip
 _HEAD = """\
 # What is looked for in the code

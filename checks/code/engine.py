@@ -25,26 +25,28 @@ OVERLAP = 2  # instances of the old and of the new deploy run side by side
 
 
 def application_findings(
-    project: Project, environment: Mapping[str, str], start_commands: tuple[str, ...] = ()
+    project: Project, environment: Mapping[str, str], *, preload: bool = False
 ) -> Iterator[Finding]:
-    """Everything that is wrong in PROJECT's own code, its migrations apart."""
+    """Everything that is wrong in PROJECT's own code, its migrations apart. PRELOAD: gunicorn loads it before it
+    forks; its configuration file is read in any case."""
     yield from project.unread
     engines = engines_of(project, environment)
-    yield from engine_findings(project, engines, required(project.root), start_commands)
+    yield from engine_findings(project, engines, required(project.root), preload=preload)
     for module in project.modules:
         yield from sqlite_findings(module)
         yield from sql_findings(module)
 
 
-def start_commands(root: Path) -> tuple[str, ...]:
-    """The lines that start something: of the Procfile, of render.yaml and of the Dockerfile."""
+def preloads(root: Path, service: Surroundings) -> bool:
+    """Whether gunicorn loads the application before it forks, as SERVICE, the Procfile or the Dockerfile says."""
     found: list[str] = []
     for name in ("Procfile", "render.yaml", "Dockerfile"):
         try:
             found += (root / name).read_text(errors="replace").splitlines()
         except OSError:
             continue
-    return tuple(line for line in found if "gunicorn" in line and not line.lstrip().startswith("#"))
+    asked = (line for line in found if "gunicorn" in line and not line.lstrip().startswith("#"))
+    return service.preload or any("--preload" in line for line in asked)
 
 
 def opened(project: Path, tests: bool = False) -> Project:
@@ -71,12 +73,14 @@ def engine(
     """Reads the Python files of PROJECT: every engine with its pool, retry, what still opens SQLite, and SQL that
     PostgreSQL would not take.
 
-    Values are worked out in the environment that RENDER_YAML sets, and ENVIRONMENT. TESTS reads the tests too. OFF
-    names rules that are not looked at: "engine/no-retry", or "sql/" for all of a subject (docs/code.md).
+    Values are worked out in the environment that RENDER_YAML (the project's own) sets, and ENVIRONMENT. TESTS reads
+    the tests too. OFF names rules that are not looked at: "engine/no-retry", or "sql/" for all of a subject
+    (docs/code.md).
     """
     read = opened(project, tests)
-    service = surroundings_of(render_yaml, environment)[0]
-    findings = switched(application_findings(read, service.environment, start_commands(project)), off or ())
+    service = surroundings_of(project, render_yaml, environment)[0]
+    found = application_findings(read, service.environment, preload=preloads(project, service))
+    findings = switched(found, off or ())
     engines = engines_of(read, service.environment).all()
     looked_at = f"{len(read.modules)} Python files"
     evidence = {f"engine {one.file}:{one.line}": described(one) for one in engines[:6]}
@@ -112,7 +116,7 @@ def engine_options(
     read = opened(project)
     evidence: dict[str, object] = {}
     total: float = 0
-    for service in surroundings_of(render_yaml, environment):
+    for service in surroundings_of(project, render_yaml, environment):
         engines = engines_of(read, service.environment)
         used = [one for one in engines.all() if not one.on_sqlite]
         if not used:
@@ -191,4 +195,4 @@ def _sum(pool: float, workers: int, source: str, instances: int, overlap: bool) 
     return " × ".join([*factors, *(["2 deploys side by side"] if overlap else [])])
 
 
-__all__ = ["Surroundings", "application_findings", "capacity", "live_limit", "opened", "start_commands"]
+__all__ = ["Surroundings", "application_findings", "capacity", "live_limit", "opened", "preloads"]

@@ -86,10 +86,10 @@ _LOST = re.compile(r"(^|\.)(OperationalError|DBAPIError|InterfaceError|Disconnec
 
 
 def engine_findings(
-    project: Project, engines: Engines, packages: frozenset[str] | None, start_commands: tuple[str, ...] = ()
+    project: Project, engines: Engines, packages: frozenset[str] | None, *, preload: bool = False
 ) -> Iterator[Finding]:
-    """What is wrong with ENGINES. PACKAGES are those that the project requires, None when that is not known;
-    START_COMMANDS how gunicorn is started, beside its configuration file."""
+    """What is wrong with ENGINES. PACKAGES are those that the project requires, None when that is not known; PRELOAD:
+    gunicorn is told to load the application before it forks, beside what its configuration file says."""
     for engine in engines.all():
         if engine.on_sqlite:
             message = f"{engine.kind} on {(engine.url or '').partition('://')[0]}://"
@@ -101,7 +101,7 @@ def engine_findings(
     for made in engines.made:
         for options in engines.options:
             yield from _contradictions(made, options)
-    yield from _starting(project, engines, start_commands)
+    yield from _starting(project, engines, preload)
     live = [engine for engine in engines.all() if not engine.on_sqlite]
     if live and not any(_tries_again(module) for module in project.modules):
         mend = "wrap the unit of work, as tenacity.retry(retry_if_exception_type(OperationalError)) does"
@@ -163,9 +163,9 @@ def _contradictions(made: Engine, options: Engine) -> Iterator[Finding]:
         yield _finding(CONTRADICTION, made, message, mend)
 
 
-def _starting(project: Project, engines: Engines, start_commands: tuple[str, ...]) -> Iterator[Finding]:
+def _starting(project: Project, engines: Engines, told: bool) -> Iterator[Finding]:
     preload, disposes = _gunicorn(project, engines)
-    preload = preload or any("gunicorn" in command and "--preload" in command for command in start_commands)
+    preload = preload or told
     for call in engines.interpreter.calls.values():
         if not call.at_import:
             continue

@@ -8,10 +8,11 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from checks.code.engine import application_findings, opened, start_commands
+from checks.code.engine import application_findings, opened, preloads
 from checks.code.finding import Finding, switched
 from checks.code.migration_rules import migration_findings
 from checks.code.surroundings import surroundings_of
+from transfer.errors import CouldNotLook
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,20 +28,26 @@ def read_code(
 ) -> Read:
     """Everything that is wrong in the project at FOLDER, without running any of it. Raises CouldNotLook."""
     project = opened(folder, tests)
-    render = folder / "render.yaml"
-    service = surroundings_of(render if render.is_file() else None, environment)[0]
+    service = surroundings_of(folder, None, environment)[0]
     findings = [
-        *application_findings(project, service.environment, start_commands(folder)),
+        *application_findings(project, service.environment, preload=preloads(folder, service)),
         *migration_findings(project),
-        *_of_others(folder),
+        *_of_settings(folder, migrations=bool(project.migrations)),
     ]
     return Read(len(project.modules) + len(project.migrations), switched(findings, off))
 
 
-def _of_others(folder: Path) -> Iterator[Finding]:
-    """Those of render.yaml and .env.example."""
-    for name in ("blueprint", "env_example"):
-        if importlib.util.find_spec(f"checks.code.{name}") is not None:
-            look = getattr(importlib.import_module(f"checks.code.{name}"), "project_findings", None)
-            if look is not None:
-                yield from look(folder)
+def _of_settings(folder: Path, *, migrations: bool) -> Iterator[Finding]:
+    """What is wrong in render.yaml and .env.example, where they are there."""
+    if importlib.util.find_spec("checks.code.blueprint") is None:
+        return
+    blueprint = importlib.import_module("checks.code.blueprint")
+    example = importlib.import_module("checks.code.env_example")
+    environment = importlib.import_module("checks.code.environment")
+    try:
+        if (file := folder / "render.yaml").is_file():
+            yield from blueprint.findings_of(file.read_text("utf-8-sig"), file.name, migrations=migrations)
+        if (file := folder / ".env.example").is_file():
+            yield from example.findings_of(file.read_text("utf-8-sig"), file.name, environment.read_project(folder))
+    except (blueprint.BlueprintError, UnicodeDecodeError, OSError) as error:
+        raise CouldNotLook(str(error)) from None

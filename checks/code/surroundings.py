@@ -10,28 +10,44 @@ from pathlib import Path
 
 from checks.code.engine_facts import Engines
 from checks.code.sources import Project
+from transfer.errors import CouldNotLook
 
 
 @dataclass(frozen=True, slots=True)
 class Surroundings:
-    """One service: its variables, gunicorn's workers (None: not said) and how many instances run."""
+    """One service: its variables, gunicorn's workers (None: not said), how many instances run, and whether gunicorn
+    loads the application before it forks (on Render it does, unless GUNICORN_CMD_ARGS is set)."""
 
     name: str = "the service"
     environment: Mapping[str, str] = field(default_factory=dict)
     workers: int | None = None
     instances: int = 1
+    preload: bool = False
 
 
 def surroundings_of(
-    render_yaml: Path | None, environment: Mapping[str, str] | None = None
+    project: Path, render_yaml: Path | None, environment: Mapping[str, str] | None = None
 ) -> tuple[Surroundings, ...]:
-    """The services of RENDER_YAML that name a DATABASE_URL, or all; ENVIRONMENT is added. Without the file, one
-    service that has nothing but ENVIRONMENT."""
+    """The services of RENDER_YAML that name a DATABASE_URL, or all; ENVIRONMENT is added. Unless said it is the
+    render.yaml in PROJECT; without one, there is one service that has nothing but ENVIRONMENT.
+
+    Raises CouldNotLook.
+    """
     added = dict(environment or {})
-    if render_yaml is None or not render_yaml.is_file() or importlib.util.find_spec("checks.code.blueprint") is None:
+    file = render_yaml if render_yaml is not None else project / "render.yaml"
+    if render_yaml is not None and not file.is_file():
+        raise CouldNotLook(f"no file {file}")
+    if not file.is_file() or importlib.util.find_spec("checks.code.blueprint") is None:
         return (Surroundings(environment=added),)
-    services = importlib.import_module("checks.code.blueprint").read_blueprint(render_yaml).services
-    found = tuple(Surroundings(s.name, {**s.environment, **added}, s.workers, s.instances) for s in services)
+    blueprint = importlib.import_module("checks.code.blueprint")
+    try:
+        services = blueprint.read_blueprint(file).services
+    except (blueprint.BlueprintError, OSError) as error:
+        raise CouldNotLook(str(error)) from None
+    found = tuple(
+        Surroundings(s.name, {**s.environment, **added}, s.workers, s.instances, getattr(s, "preload", False))
+        for s in services
+    )
     with_database = tuple(one for one in found if "DATABASE_URL" in one.environment)
     return with_database or found or (Surroundings(environment=added),)
 

@@ -225,6 +225,21 @@ def test_a_connection_before_the_fork_is_found_unless_it_is_disposed_of(write):
     assert rules(folder) == set()
 
 
+async def test_the_procfile_says_that_gunicorn_preloads(look, write):
+    db = f"{ENGINE}e = create_engine(os.environ['DATABASE_URL'], {GOOD})\ne.connect()\n"
+    write({"db.py": db, "work.py": RETRY})
+    assert (await look("code.engine")).verdict is Verdict.PASS
+    write({"Procfile": "web: gunicorn --preload wsgi:app\n"})
+    outcome = await look("code.engine")
+    assert outcome.verdict is Verdict.FAIL
+    assert "gunicorn preloads" in outcome.actual
+
+
+async def test_a_render_yaml_that_is_named_and_not_there_could_not_be_looked_at(look):
+    outcome = await look("code.engine", {"project": str(SAMPLE), "render_yaml": "nowhere.yaml"})
+    assert outcome.verdict is Verdict.ERROR
+
+
 def test_a_retry_is_seen_in_a_loop_that_catches_a_lost_connection(write):
     db = f"{ENGINE}e = create_engine(os.environ['DATABASE_URL'], {GOOD})\n"
     folder = write({"db.py": db})

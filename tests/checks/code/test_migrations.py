@@ -43,6 +43,15 @@ def downgrade():
 """
 
 
+@pytest.fixture(scope="module", autouse=True)
+def compiled(tmp_path_factory):
+    """Alembic starts a dozen times here: what is compiled once is kept, whatever the environment says."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.delenv("PYTHONDONTWRITEBYTECODE", raising=False)
+        patch.setenv("PYTHONPYCACHEPREFIX", str(tmp_path_factory.mktemp("pycache")))
+        yield
+
+
 def revision(name: str, after: str, upgrade: str, downgrade: str = "pass") -> str:
     return f"""
 import sqlalchemy as sa
