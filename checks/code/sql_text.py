@@ -194,7 +194,8 @@ def _insert_or(tokens: Tokens) -> Iterator[Seen]:
         following = [_after(tokens, number, step).word for step in (1, 2)]
         if token.word in ("INSERT", "UPDATE") and following[0] == "OR":
             yield Seen(INSERT_OR, token.at, f"{token.word} OR {following[1]}", "write INSERT … ON CONFLICT (…) DO …")
-        elif token.word == "REPLACE" and following[0] == "INTO" and _after(tokens, number, -1).word != "OR":
+        # At the start sqlglot takes it for a command, and all that follows for one text.
+        elif token.word == "REPLACE" and following[0].startswith("INTO") and _after(tokens, number, -1).word != "OR":
             yield Seen(INSERT_OR, token.at, "REPLACE INTO", "write INSERT … ON CONFLICT (…) DO UPDATE SET …")
 
 
