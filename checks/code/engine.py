@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import closing
 from pathlib import Path
 
@@ -16,7 +16,7 @@ from checks.code.sql_in_code import sql_findings
 from checks.code.sqlite_use import sqlite_findings
 from checks.code.surroundings import Surroundings, surroundings_of, workers_of
 from checks.code.values import UNKNOWN
-from checks.contract import Context, check
+from checks.contract import Context, Stopped, check
 from state.verdicts import Outcome
 from transfer.errors import CouldNotLook
 from transfer.postgres import look, speaking_of
@@ -25,14 +25,19 @@ OVERLAP = 2  # instances of the old and of the new deploy run side by side
 
 
 def application_findings(
-    project: Project, environment: Mapping[str, str], *, preload: bool = False
+    project: Project,
+    environment: Mapping[str, str],
+    *,
+    preload: bool = False,
+    advance: Callable[[int], None] = lambda number: None,
 ) -> Iterator[Finding]:
     """Everything that is wrong in PROJECT's own code, its migrations apart. PRELOAD: gunicorn loads it before it
-    forks; its configuration file is read in any case."""
+    forks; its configuration file is read in any case. ADVANCE hears the number of each file, and may raise."""
     yield from project.unread
     engines = engines_of(project, environment)
     yield from engine_findings(project, engines, required(project.root), preload=preload)
-    for module in project.modules:
+    for number, module in enumerate(project.modules):
+        advance(number)
         yield from sqlite_findings(module)
         yield from sql_findings(module)
 
@@ -79,7 +84,14 @@ def engine(
     """
     read = opened(project, tests)
     service = surroundings_of(project, render_yaml, environment)[0]
-    found = application_findings(read, service.environment, preload=preloads(project, service))
+
+    def advance(number: int) -> None:
+        if ctx.cancelled.is_set():
+            raise Stopped("cancelled")
+        ctx.progress(number, len(read.modules), "files", read.modules[number].path)
+
+    told = preloads(project, service)
+    found = application_findings(read, service.environment, preload=told, advance=advance)
     findings = switched(found, off or ())
     engines = engines_of(read, service.environment).all()
     looked_at = f"{len(read.modules)} Python files"

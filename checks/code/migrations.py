@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
@@ -49,10 +49,13 @@ class _Alembic:
     argv: tuple[str, ...]
     variable: str
     database_url: str
+    env: Mapping[str, str]
 
     def run(self, *words: str) -> Completed:
         try:
-            return self.ctx.run_sync([*self.argv, *words], cwd=self.folder, env={self.variable: self.database_url})
+            return self.ctx.run_sync(
+                [*self.argv, *words], cwd=self.folder, env={**self.env, self.variable: self.database_url}
+            )
         except FileNotFoundError:
             what = f"no interpreter {self.argv[0]!r}: name the app's own, as in .venv/bin/python"
             raise CouldNotLook(what) from None
@@ -75,6 +78,7 @@ def migrations(
     python: str = "python",
     database_url: str | None = None,
     variable: str = "DATABASE_URL",
+    env: dict[str, str] | None = None,
     sqlite: str | None = None,
     off: list[str] | None = None,
 ) -> Outcome:
@@ -82,8 +86,8 @@ def migrations(
 
     PYTHON is the application's interpreter, PROJECT its folder with alembic.ini (or Flask-Migrate's migrations/).
     The scratch database is made on the server of DATABASE_URL and dropped again; without one, a throw-away server is
-    started. It goes to the application as the environment variable VARIABLE. SQLITE is a file or a backup's item id.
-    Nothing is run before it is seen that env.py leads to the scratch database and to no other.
+    started. It goes to the application as the environment variable VARIABLE, beside ENV. SQLITE is a file or a
+    backup's item id. Nothing is run before it is seen that env.py leads to the scratch database and to no other.
     """
     read = opened(project)
     revisions = revisions_of(read.migrations)
@@ -97,7 +101,7 @@ def migrations(
     evidence: dict[str, object] = {"revisions": len(revisions), "head": ", ".join(one.id for one in heads(revisions))}
     if not any(one.rule in (HEADS.id, GAP.id) for one in findings):
         with scratch(database_url, ctx) as url:
-            alembic = _Alembic(ctx, project, _command(ctx, project, python), variable, url)
+            alembic = _Alembic(ctx, project, _command(ctx, project, python), variable, url, env or {})
             if (astray := _astray(alembic)) is not None:
                 return astray
             findings += _walk(alembic, heads(revisions)[0].id, wanted, evidence)
@@ -155,7 +159,8 @@ def _walk(
         evidence["seconds"] = round(seconds, 1)
         if done.exit_code != 0:
             mend = "mend the revision that the log names; it was tried on an empty PostgreSQL"
-            yield _finding(rule, f"alembic {' '.join(words)} failed: {last_words(done)}", mend)
+            again = " the second time" if rule is AGAIN else ""
+            yield _finding(rule, f"alembic {' '.join(words)} failed{again}: {last_words(done)}", mend)
             return
         tables, revisions = alembic.schema()
         if rule is UPGRADE:
