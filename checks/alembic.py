@@ -47,7 +47,7 @@ def heads_of(ctx: Context, app: Path, python: str, database_url: str) -> list[st
     """The heads of the migrations in APP. Raises CouldNotLook."""
     done = _run(ctx, app, python, database_url, "heads")
     if done.exit_code != 0:
-        raise CouldNotLook(f"alembic heads failed (exit code {done.exit_code}): {_last(done)}")
+        raise CouldNotLook(f"alembic heads failed (exit code {done.exit_code}): {last_words(done)}")
     return [match[1] for line in done.stdout.splitlines() if (match := _REVISION.match(line.strip()))]
 
 
@@ -79,7 +79,8 @@ def _run(ctx: Context, app: Path, python: str, database_url: str, *words: str) -
         raise CouldNotLook(f"{argv[0]}: {error.strerror}") from None
 
 
-def _last(done: Completed) -> str:
+def last_words(done: Completed) -> str:
+    """The line of a failed program that says why."""
     lines = [line.strip() for line in (done.stdout + "\n" + done.stderr).splitlines() if line.strip()]
     failed = [line for line in lines if "FAILED" in line or "Error" in line]
     return (failed or lines or ["it said nothing"])[-1]
@@ -116,7 +117,7 @@ def upgrade(ctx: Context, *, app: Path, database_url: str, python: str = "python
     if done.exit_code != 0:
         hint = "PostgreSQL took the migration back as a whole; mend the revision that the log names, run it again"
         return Outcome.failed(
-            f"alembic upgrade failed: {_last(done)}", expected=expected, evidence=evidence, hint=hint
+            f"alembic upgrade failed: {last_words(done)}", expected=expected, evidence=evidence, hint=hint
         )
     after = _revisions(database_url)
     evidence["after"] = ", ".join(after) or "none"

@@ -55,6 +55,10 @@ EXAMPLES = {
     "git.revert": '{ remote = "render", branch = "main", commit = "push" }',
     "rollback.ready": '{ backup = "final-backup", remote = "render", branch = "main", '
     'previous_deploy = "last-deploy", steps = { stop = "2m", revert = "5m", restore = "5m" }, limit = "15m" }',
+    "code.engine": '{ project = "${app_dir}", render_yaml = "render.yaml", off = ["engine/no-recycle"] }',
+    "code.engine_options": '{ project = "${app_dir}", render_yaml = "render.yaml", limit = 97 }',
+    "code.migrations": '{ project = "${app_dir}", python = "${python}", sqlite = "${sqlite}" }',
+    "command.test_suite": '{ argv = ["python3", "-m", "pytest", "-q"], project = "${app_dir}" }',
     "items.passed": '{ items = ["register", "login", "post"] }',
 }
 

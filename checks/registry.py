@@ -40,6 +40,9 @@ BUILT_IN: Mapping[str, tuple[str, ...]] = {
     "checks.rollback": ("rollback.ready",),
     "checks.code.blueprint": ("code.blueprint",),
     "checks.code.env_example": ("code.env_example",),
+    "checks.code.engine": ("code.engine", "code.engine_options"),
+    "checks.code.migrations": ("code.migrations",),
+    "checks.test_suite": ("command.test_suite",),
 }
 _MODULE = {name: module for module, names in BUILT_IN.items() for name in names}
 

@@ -34,6 +34,7 @@ COMMANDS = {
     "stop": ("tminus.cli.run_acts:stop", "End the engine; the record is enough to go on later."),
     "validate": ("tminus.cli.validate", "Name every mistake in a checklist."),
     "checks": ("tminus.cli.checks", "List the checks, what they take, and an example of each."),
+    "code": ("tminus.cli.code", "Name what in a project's code will not work on PostgreSQL, by file and line."),
     "db": ("tminus.cli.db", "Move the data by itself: audit, backup, copy, compare, salvage."),
     "record": ("tminus.cli.record", "Verify a record."),
     "replay": ("tminus.cli.replay", "Play a run of the past back in the cockpit, or print it."),

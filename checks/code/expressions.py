@@ -1,0 +1,390 @@
+"""The expressions of the small interpreter: from a node to its value, or UNKNOWN."""
+
+from __future__ import annotations
+
+import ast
+from abc import abstractmethod
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, replace
+from typing import Any
+
+from checks.code.intrinsics import intrinsic
+from checks.code.sources import Module, Project
+from checks.code.values import (
+    COMPARISONS,
+    ODD,
+    OPEN,
+    PLAIN,
+    UNKNOWN,
+    Class,
+    Environ,
+    External,
+    Function,
+    Imported,
+    Instance,
+    Method,
+    Native,
+    Scope,
+    Url,
+    bounded,
+    call_method,
+    combine,
+)
+
+_DEEPEST = 60  # expressions within expressions
+_ITEMS = 200
+_PROPERTIES = {"property", "cached_property", "functools.cached_property"}
+
+
+@dataclass(frozen=True, slots=True)
+class Call:
+    """A call of a library. `at_import`: it happens while a module is imported, not only when something is called."""
+
+    name: str
+    arguments: tuple[Any, ...]
+    keywords: Mapping[str, Any]
+    module: Module
+    node: ast.Call
+    at_import: bool
+
+    @property
+    def unknowns(self) -> int:
+        """How many of its arguments are not known."""
+        return sum(value is UNKNOWN for value in (*self.arguments, *self.keywords.values()))
+
+
+class Expressions:
+    """What `Interpreter` does with expressions."""
+
+    project: Project
+    environ: Environ
+    calls: dict[tuple[str, int, int], Call]
+    steps: int
+    importing: bool
+    kept: dict[tuple[str, str], Any]  # what was put into things of libraries: app.config["KEY"]
+    _depth = 0
+
+    @property
+    @abstractmethod
+    def module(self) -> Module: ...
+
+    @property
+    @abstractmethod
+    def scope(self) -> Scope: ...
+
+    @abstractmethod
+    def imported(self, module: Module) -> Imported: ...
+
+    @abstractmethod
+    def named(self, dotted: str) -> Any: ...
+
+    @abstractmethod
+    def invoke(self, function: Function, arguments: list[Any], keywords: dict[str, Any], owner: str = "") -> Any: ...
+
+    @abstractmethod
+    def note_setting(self, name: str, value: Any, line: int) -> None: ...
+
+    def value(self, node: ast.expr) -> Any:
+        """The value of NODE. Never raises for what a program may hold."""
+        self.steps -= 1
+        if self.steps <= 0 or self._depth >= _DEEPEST:
+            return UNKNOWN
+        self._depth += 1
+        try:
+            return self._value(node)
+        except ODD:
+            return UNKNOWN
+        finally:
+            self._depth -= 1
+
+    def truth(self, value: Any) -> bool | None:
+        """Whether VALUE is true; None when nobody knows."""
+        if isinstance(value, PLAIN):
+            return bool(value) if not (isinstance(value, dict) and set(value) == {OPEN}) else None
+        return True if isinstance(value, Function | Class | Instance | Imported) else None
+
+    def _value(self, node: ast.expr) -> Any:
+        match node:
+            case ast.Constant():
+                return bounded(node.value)
+            case ast.Name():
+                found = self.scope.get(node.id)
+                return self.environ if isinstance(found, External) and found.name == "os.environ" else found
+            case ast.Attribute():
+                return self.attribute(self.value(node.value), node.attr)
+            case ast.Subscript():
+                return self._subscript(self.value(node.value), self.value(node.slice))
+            case ast.Slice():
+                ends = [None if e is None else self.value(e) for e in (node.lower, node.upper, node.step)]
+                return slice(*ends)
+            case ast.Call():
+                return self._call(node)
+            case ast.Dict():
+                return self._dict(node)
+            case ast.List() | ast.Tuple() | ast.Set():
+                return self._sequence(node)
+            case ast.JoinedStr():
+                return self._joined(node)
+            case ast.BinOp():
+                return combine(type(node.op), self.value(node.left), self.value(node.right))
+            case ast.UnaryOp():
+                return self._unary(node)
+            case ast.BoolOp():
+                return self._bool(node)
+            case ast.Compare():
+                return self._compare(node)
+            case ast.IfExp():
+                return self._conditional(node)
+            case ast.Lambda():
+                return Function(self.module, node, self.scope)
+            case ast.NamedExpr(target=ast.Name(id=name)):
+                self.scope.names[name] = found = self.value(node.value)
+                return found
+            case ast.Await():
+                self.value(node.value)
+                return UNKNOWN
+            case ast.ListComp() | ast.GeneratorExp() | ast.SetComp() | ast.DictComp():
+                return self._comprehension(node)
+        return UNKNOWN
+
+    def attribute(self, owner: Any, name: str) -> Any:
+        """OWNER.NAME."""
+        match owner:
+            case External():
+                return self.environ if f"{owner.name}.{name}" == "os.environ" else External(f"{owner.name}.{name}")
+            case Imported():
+                if name in owner.scope.names:
+                    return owner.scope.names[name]
+                return self.named(f"{owner.module.name}.{name}")
+            case Instance():
+                return self._of_instance(owner, name)
+            case Class():
+                found = owner.find(name)
+                return Method(found, owner) if _decorated(found, "classmethod") else found
+            case Url():
+                found = owner.get(name)
+                return found if found is not UNKNOWN else Native(owner, name)
+        return Native(owner, name) if isinstance(owner, (*PLAIN, Environ)) else UNKNOWN
+
+    def _of_instance(self, owner: Instance, name: str) -> Any:
+        if name in owner.names:
+            return owner.names[name]
+        found = owner.made_of.find(name)
+        if isinstance(found, Function):
+            if any(_decorated(found, one) for one in _PROPERTIES):
+                return self.invoke(found, [owner], {})
+            return found if _decorated(found, "staticmethod") else Method(found, owner)
+        return found
+
+    def _subscript(self, owner: Any, index: Any) -> Any:
+        if isinstance(owner, Environ):
+            return owner.values.get(index, UNKNOWN)
+        if isinstance(owner, External) and isinstance(index, str):
+            return self.kept.get((owner.name, index), UNKNOWN)
+        if isinstance(owner, dict) and OPEN in owner and index not in owner:
+            return UNKNOWN
+        return owner[index] if isinstance(owner, dict | list | tuple | str) and index is not UNKNOWN else UNKNOWN
+
+    def _call(self, node: ast.Call) -> Any:
+        function = self.value(node.func)
+        arguments: list[Any] = []
+        for argument in node.args:
+            if isinstance(argument, ast.Starred):
+                more = self.value(argument.value)
+                arguments += more if isinstance(more, list | tuple) else [UNKNOWN]
+            else:
+                arguments.append(self.value(argument))
+        keywords: dict[str, Any] = {}
+        for keyword in node.keywords:
+            value = self.value(keyword.value)
+            if keyword.arg is not None:
+                keywords[keyword.arg] = value
+            else:
+                keywords |= value if isinstance(value, dict) else {OPEN: UNKNOWN}
+        return self.call(node, function, arguments, keywords)
+
+    def call(self, node: ast.Call, function: Any, arguments: list[Any], keywords: dict[str, Any]) -> Any:
+        """What FUNCTION returns; the call of a library is noted."""
+        match function:
+            case External():
+                self._note(node, function.name, arguments, keywords)
+                known = intrinsic(function.name, arguments, keywords, self.environ)
+                return External(f"{function.name}()") if known is UNKNOWN else known
+            case Function():
+                return self.invoke(function, arguments, keywords)
+            case Class():
+                return self._instance(node, function, arguments, keywords)
+            case Native(owner=Environ() as environ, name=name):
+                return _of_environ(environ, name, arguments)
+            case Native(owner=Url() as url, name=name):
+                return url.text.partition("://")[0].partition("+")[0] if name == "get_backend_name" else url.text
+            case Native(owner=owner, name=name):
+                return call_method(owner, name, arguments, keywords)
+            case Method():
+                return self.invoke(function.function, [function.owner, *arguments], keywords)
+        self._note(node, self.module.dotted(node.func), arguments, keywords)
+        return UNKNOWN
+
+    def _instance(self, node: ast.Call, made_of: Class, arguments: list[Any], keywords: dict[str, Any]) -> Any:
+        try:
+            start = made_of.find("__init__")
+        except KeyError:
+            start = None
+        instance = Instance(made_of, {})
+        if isinstance(start, Function):
+            self.invoke(start, [instance, *arguments], keywords)
+            return instance
+        fields = made_of.fields()
+        if made_of.derives_from("BaseSettings"):  # pydantic: a field is read from the variable of its name
+            read = {name: self.environ.values.get(name.upper()) for name in fields}
+            instance.names |= {name: text for name, text in read.items() if text is not None}
+        instance.names |= dict(zip(fields, arguments, strict=False)) | keywords
+        external = next((b for b in made_of.bases if isinstance(b, External)), None)
+        if external is not None:
+            self._note(node, external.name, arguments, keywords)
+        return instance
+
+    def _note(self, node: ast.Call, name: str, arguments: list[Any], keywords: dict[str, Any]) -> None:
+        tail = name.rpartition(".")[2]
+        if tail in ("update", "from_mapping"):
+            given = {k: v for one in arguments if isinstance(one, dict) for k, v in one.items()} | keywords
+            for key, value in given.items():
+                if isinstance(key, str):
+                    self.note_setting(key, value, node.lineno)
+        at = (self.module.path, node.lineno, node.col_offset)
+        seen = self.calls.get(at)
+        call = Call(name, tuple(arguments), dict(keywords), self.module, node, self.importing)
+        if seen is not None:
+            best = call if call.unknowns < seen.unknowns else seen
+            call = replace(best, at_import=call.at_import or seen.at_import)
+        self.calls[at] = call
+
+    def _dict(self, node: ast.Dict) -> Any:
+        found: dict[Any, Any] = {}
+        for key, item in zip(node.keys, node.values, strict=True):
+            value = self.value(item)
+            if key is None:
+                found |= value if isinstance(value, dict) else {OPEN: UNKNOWN}
+                continue
+            name = self.value(key)
+            found[OPEN if name is UNKNOWN else name] = UNKNOWN if name is UNKNOWN else value
+        return found
+
+    def _sequence(self, node: ast.List | ast.Tuple | ast.Set) -> Any:
+        found: list[Any] = []
+        for item in node.elts:
+            if isinstance(item, ast.Starred):
+                more = self.value(item.value)
+                if not isinstance(more, list | tuple):
+                    return UNKNOWN
+                found += more
+            else:
+                found.append(self.value(item))
+        kinds: Mapping[type[ast.expr], Callable[[list[Any]], Any]] = {ast.List: list, ast.Tuple: tuple, ast.Set: set}
+        return kinds[type(node)](found)
+
+    def _joined(self, node: ast.JoinedStr) -> Any:
+        parts: list[str] = []
+        for part in node.values:
+            value = self.value(part.value if isinstance(part, ast.FormattedValue) else part)
+            if isinstance(part, ast.FormattedValue) and part.format_spec is not None:
+                return UNKNOWN
+            if not isinstance(value, str | int | float):
+                # The beginning of a URL says which database it is; what follows need not be known.
+                return "".join(parts) + "…" if parts and "://" in parts[0] else UNKNOWN
+            parts.append(str(value))
+        return bounded("".join(parts))
+
+    def _unary(self, node: ast.UnaryOp) -> Any:
+        value = self.value(node.operand)
+        if isinstance(node.op, ast.Not):
+            truth = self.truth(value)
+            return UNKNOWN if truth is None else not truth
+        if isinstance(value, int | float):
+            return -value if isinstance(node.op, ast.USub) else +value if isinstance(node.op, ast.UAdd) else UNKNOWN
+        return UNKNOWN
+
+    def _bool(self, node: ast.BoolOp) -> Any:
+        wanted = isinstance(node.op, ast.Or)
+        value: Any = UNKNOWN
+        for operand in node.values:
+            value = self.value(operand)
+            truth = self.truth(value)
+            if truth is None or truth is wanted:
+                return UNKNOWN if truth is None else value
+        return value
+
+    def _compare(self, node: ast.Compare) -> Any:
+        left = self.value(node.left)
+        for kind, right_node in zip(node.ops, node.comparators, strict=True):
+            right = self.value(right_node)
+            if isinstance(right, Environ):
+                right = right.values
+            if not isinstance(left, PLAIN) or not isinstance(right, PLAIN):
+                return UNKNOWN
+            if (
+                isinstance(right, dict)
+                and OPEN in right
+                and isinstance(kind, ast.In | ast.NotIn)
+                and left not in right
+            ):
+                return UNKNOWN
+            if not COMPARISONS[type(kind)](left, right):
+                return False
+            left = right
+        return True
+
+    def _conditional(self, node: ast.IfExp) -> Any:
+        truth = self.truth(self.value(node.test))
+        if truth is not None:
+            return self.value(node.body if truth else node.orelse)
+        one, other = self.value(node.body), self.value(node.orelse)
+        return one if isinstance(one, PLAIN) and type(one) is type(other) and one == other else UNKNOWN
+
+    def _comprehension(self, node: ast.ListComp | ast.GeneratorExp | ast.SetComp | ast.DictComp) -> Any:
+        (first, *more) = node.generators
+        over = self.value(first.iter)
+        if (
+            more
+            or not isinstance(over, list | tuple | dict)
+            or len(over) > _ITEMS
+            or not isinstance(first.target, ast.Name | ast.Tuple)
+        ):
+            return UNKNOWN
+        names = [
+            t.id
+            for t in ([first.target] if isinstance(first.target, ast.Name) else first.target.elts)
+            if isinstance(t, ast.Name)
+        ]
+        kept, found = dict(self.scope.names), []
+        try:
+            for item in over:
+                self.scope.names |= dict(zip(names, item if len(names) > 1 else [item], strict=True))
+                tests = [self.truth(self.value(test)) for test in first.ifs]
+                if None in tests:
+                    return UNKNOWN
+                if all(tests):
+                    found.append(
+                        (self.value(node.key), self.value(node.value))
+                        if isinstance(node, ast.DictComp)
+                        else self.value(node.elt)
+                    )
+        finally:
+            self.scope.names = kept
+        return (
+            dict(found) if isinstance(node, ast.DictComp) else set(found) if isinstance(node, ast.SetComp) else found
+        )
+
+
+def _decorated(function: Any, by: str) -> bool:
+    if not isinstance(function, Function) or isinstance(function.node, ast.Lambda):
+        return False
+    return any(function.module.dotted(decorator) == by for decorator in function.node.decorator_list)
+
+
+def _of_environ(environ: Environ, name: str, arguments: list[Any]) -> Any:
+    if name == "setdefault" and len(arguments) == 2 and isinstance(arguments[1], str):
+        return environ.values.setdefault(arguments[0], arguments[1])
+    if name in ("get", "pop") and arguments and isinstance(arguments[0], str):
+        return environ.values.get(arguments[0], arguments[1] if len(arguments) > 1 else None)
+    return dict(environ.values) if name == "copy" else UNKNOWN
