@@ -44,6 +44,17 @@ EXAMPLES = {
     "metrics.preflight": '{ sources = ["http", "postgres"], metrics = ["http.p95"] }',
     "metrics.baseline": '{ metrics = ["http.error_rate", "http.p95"], over = "15m" }',
     "metrics.within": '{ metrics = ["http.error_rate"], holds = "< 1%", over = "15m", since = "push" }',
+    "render.database": '{ database = "app-db", token = "${render_token}", region = "frankfurt", version = "17" }',
+    "render.backups": '{ database = "app-db", token = "${render_token}", window = "3d" }',
+    "render.plan": '{ database = "app-db", token = "${render_token}", budget = 20, pool_size = 5, max_overflow = 10, '
+    'workers = 2, instances = 1, database_url = "${database_url}" }',
+    "render.cost": '{ database = "app-db", token = "${render_token}", budget = 20 }',
+    "deploy.staging": '{ service = "app-staging", token = "${render_token}" }',
+    "deploy.follow": '{ service = "app", token = "${render_token}", push = "push", expect = "10m" }',
+    "deploy.stop": '{ service = "app", token = "${render_token}" }',
+    "deploy.rollback": '{ service = "app", token = "${render_token}" }',
+    "deploy.maintenance": '{ service = "app", token = "${render_token}", on = true }',
+    "deploy.job": '{ service = "app", token = "${render_token}", command = "alembic upgrade head" }',
     "items.passed": '{ items = ["register", "login", "post"] }',
 }
 

@@ -33,6 +33,11 @@ BUILT_IN: Mapping[str, tuple[str, ...]] = {
     "checks.logs": ("logs.clean",),
     "checks.metrics": ("metrics.preflight", "metrics.baseline", "metrics.within"),
     "checks.items": ("items.passed",),
+    "checks.render.database": ("render.database", "render.backups"),
+    "checks.render.plan": ("render.plan", "render.cost"),
+    "checks.render.deploys": ("deploy.staging", "deploy.follow"),
+    "checks.render.changes": ("deploy.stop", "deploy.rollback", "deploy.maintenance"),
+    "checks.render.jobs": ("deploy.job",),
 }
 _MODULE = {name: module for module, names in BUILT_IN.items() for name in names}
 
