@@ -15,7 +15,8 @@ from checks.render.shapes import Deploy, Service
 from state.verdicts import Outcome
 
 _AUTO_OFF = {"autoDeploy": "no"}
-_FORMS = "see the service in the dashboard; what the evidence names is done"
+_LOOKS = 20
+_DONE_SO_FAR = "see the service in the dashboard; what the evidence names is done"
 
 
 def _mode(on: bool, uri: str) -> dict[str, object]:
@@ -137,18 +138,22 @@ def _cancelled(ctx: Context, api: Api, service: Service, deploy: Deploy, every: 
             ctx.log(f"{deploy.id}: {now.status}")
             return now
         if time.monotonic() > until or not api.pause(every):
-            raise RenderError(f"{deploy.id} is still {now.status} after it was cancelled", _FORMS)
+            raise RenderError(f"{deploy.id} is still {now.status} after it was cancelled", _DONE_SO_FAR)
 
 
 def _suspend(api: Api, service: Service, done: dict[str, object]) -> None:
     api.change("POST", f"/services/{service.id}/suspend")
-    if api.get(f"/services/{service.id}", Service).suspended != "suspended":
-        raise RenderError("it was told to suspend, and is not suspended", _FORMS)
-    done["suspended"] = "yes"
+    for _ in range(_LOOKS):  # it is only told so far (202)
+        if api.get(f"/services/{service.id}", Service).suspended == "suspended":
+            done["suspended"] = "yes"
+            return
+        if not api.pause(1.0):
+            break
+    raise RenderError("it was told to suspend, and is not suspended", _DONE_SO_FAR)
 
 
 def _target_of(deploys: list[Deploy], to: str | None) -> Deploy:
-    """The deploy to go back to: the one named TO, or the newest that was live before the one that is. Raises Missing."""
+    """The deploy to go back to: the one named TO, or the newest that was live before. Raises Missing."""
     if to:
         named = next((one for one in deploys if one.id == to), None)
         if named is None:

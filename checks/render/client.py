@@ -159,7 +159,7 @@ class Api:
         return self._ask(method, path, (), body)
 
     def pause(self, seconds: float) -> bool:
-        """Wait so long, cut short by a cancellation (raises Stopped); False when the time there is does not allow it."""
+        """Wait so long; False, at once, when that is longer than there is time. Raises Stopped on cancellation."""
         if self.seconds_left <= seconds:
             return False
         if self._ctx.cancelled.wait(seconds):
@@ -204,8 +204,8 @@ class Api:
         seconds = min(_ONE_ANSWER, max(self.seconds_left, 0.1))
         until = time.monotonic() + seconds
         content = bytearray()
-        sent = {} if body is None else {"json": dict(body)}
-        with self._client.stream(method, path, params=list(params) or None, timeout=seconds, **sent) as answer:
+        sent = None if body is None else dict(body)
+        with self._client.stream(method, path, params=list(params) or None, timeout=seconds, json=sent) as answer:
             for piece in answer.iter_bytes():
                 content += piece
                 if len(content) > MAX_BYTES:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -117,11 +118,11 @@ def _named_in(path: Path) -> list[str] | None:
     if not path.is_file():
         raise RenderError(f"no file {path.name}", 'name the Blueprint: render_yaml = "render.yaml"')
     try:
-        from checks.code.blueprint import read_blueprint
+        read = importlib.import_module("checks.code.blueprint").read_blueprint
     except ImportError:
         return None
     try:
-        return [one.name for one in read_blueprint(path).databases]
+        return [str(one.name) for one in read(path).databases]
     except Exception as error:  # whatever it finds wrong with the file, the comparison could not be made
         raise RenderError(f"{path.name} cannot be read: {error}", "see the item of render.yaml") from None
 

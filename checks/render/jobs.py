@@ -51,7 +51,7 @@ def job(
     every: Seconds = Seconds(3),  # noqa: B008 (immutable)
     api_url: str = API,
 ) -> Outcome:
-    """Runs COMMAND once as a job of SERVICE (id or name) and follows it until it has succeeded, with the end of its log.
+    """Runs COMMAND once as a job of SERVICE (id or name), and follows it with its log until it has succeeded.
 
     PLAN: of the instance it runs on. A job that is not followed any more (cancelled, out of time) runs on.
     """
