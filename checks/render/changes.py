@@ -181,8 +181,9 @@ def _plan_rollback(
     what, ident_to = "", to or "<the deploy that was live before>"
     try:
         with reach(ctx, token, api_url, within=PLAN_WITHIN / 2) as api:
-            found = _target_of(recent(api, find_service(api, service)), to)
-            ident_to, what = found.id, f"{found.id} is of {found.created_at:%Y-%m-%d %H:%M} UTC, {_of(found)}"
+            deploys = recent(api, find_service(api, service))
+            found = _target_of(deploys, to)
+            ident_to, what = found.id, f"from {_live(deploys)} to {_told(found)}"
     except RenderError as error:
         what = f"not seen now: {error.what}"
     base = f"{api_url}/services/{ident}"
@@ -218,7 +219,7 @@ def rollback(
         target = _target_of(deploys, to)
         try:
             _auto_deploy_off(api, found, done)
-            done["back_to"] = f"{target.id} ({_of(target)})"
+            done |= {"back_from": _live(deploys), "back_to": _told(target)}
             try:
                 reply = api.change("POST", f"/services/{found.id}/rollback", {"deployId": target.id})
             except AnswerLost as lost:
@@ -231,8 +232,14 @@ def rollback(
     return msgspec.structs.replace(outcome, evidence=outcome.evidence | {k: str(v) for k, v in done.items()})
 
 
-def _of(deploy: Deploy) -> str:
-    return f"commit {deploy.sha[:12]}" if deploy.sha else "no commit"
+def _told(deploy: Deploy) -> str:
+    commit = f"commit {deploy.sha[:12]}" if deploy.sha else "no commit"
+    return f"{deploy.id} ({commit}, {deploy.created_at:%Y-%m-%d %H:%M} UTC)"
+
+
+def _live(deploys: list[Deploy]) -> str:
+    # A person must see it: after a deploy that failed, what is live is already the version before.
+    return next((_told(one) for one in deploys if one.status == "live"), "no live deploy")
 
 
 def _plan_maintenance(

@@ -6,7 +6,9 @@ documentation says otherwise: `Ratelimit-Reset` counts seconds.
 
 from __future__ import annotations
 
+import functools
 import ipaddress
+import ssl
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -99,6 +101,11 @@ def allowed(url: str) -> bool:
         return False
 
 
+@functools.cache
+def _tls() -> ssl.SSLContext:
+    return httpx.create_ssl_context()  # reading the certificates costs more than a request
+
+
 class Api:
     """Render's API at URL for one check, within its deadline, or WITHIN seconds. A context manager."""
 
@@ -114,6 +121,7 @@ class Api:
             base_url=url.rstrip("/"),
             headers={"Authorization": f"Bearer {token}", "Accept": "application/json"},
             follow_redirects=False,
+            verify=_tls(),
         )
 
     def __enter__(self) -> Self:
