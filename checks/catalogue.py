@@ -44,6 +44,8 @@ EXAMPLES = {
     "metrics.preflight": '{ sources = ["http", "postgres"], metrics = ["http.p95"] }',
     "metrics.baseline": '{ metrics = ["http.error_rate", "http.p95"], over = "15m" }',
     "metrics.within": '{ metrics = ["http.error_rate"], holds = "< 1%", over = "15m", since = "push" }',
+    "notify.team": '{ to = "${notify}", text = "We begin at 20:00 UTC; the site is read-only for an hour." }',
+    "backup.store": '{ backup = "final-backup", to = "s3://my-backups/app", also = ["export-schema"] }',
     "render.database": '{ database = "app-db", token = "${render_token}", region = "frankfurt", version = "17" }',
     "render.backups": '{ database = "app-db", token = "${render_token}", window = "3d" }',
     "render.plan": '{ database = "app-db", token = "${render_token}", budget = 20, pool_size = 5, max_overflow = 10, '

@@ -33,6 +33,8 @@ BUILT_IN: Mapping[str, tuple[str, ...]] = {
     "checks.logs": ("logs.clean",),
     "checks.metrics": ("metrics.preflight", "metrics.baseline", "metrics.within"),
     "checks.items": ("items.passed",),
+    "checks.notify": ("notify.team",),
+    "checks.store": ("backup.store",),
     "checks.render.database": ("render.database", "render.backups"),
     "checks.render.plan": ("render.plan", "render.cost"),
     "checks.render.deploys": ("deploy.staging", "deploy.follow"),
