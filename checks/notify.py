@@ -22,7 +22,7 @@ _HOSTS = {"hooks.slack.com": "slack", "discord.com": "discord", "discordapp.com"
 # What a library's log may say, and what is told of it: its own text may hold the address, which is a secret.
 _REASONS = {
     r"refused": "connection refused",
-    r"timed? ?out": "no answer in time",
+    r"timed? ?out|did not finish": "no answer in time",
     r"name or service|name resolution|getaddrinfo|nodename|resolve": "the host name is not known",
     r"certificate|ssl": "the certificate is not valid",
     r"authenticat|\b535\b": "the login is refused",
