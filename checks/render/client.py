@@ -7,7 +7,6 @@ documentation says otherwise: `Ratelimit-Reset` counts seconds.
 from __future__ import annotations
 
 import functools
-import ipaddress
 import ssl
 import time
 from collections.abc import Mapping, Sequence
@@ -15,11 +14,11 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from types import TracebackType
 from typing import Any, Literal, Self, TypeVar
-from urllib.parse import urlsplit
 
 import httpx
 import msgspec
 
+from checks.addresses import allowed
 from checks.contract import Context, Stopped
 from checks.render.shapes import ErrorBody
 from metrics.sources.fetching import MAX_BYTES, silence
@@ -83,22 +82,6 @@ class Reply:
             raise RenderError(f"{self.what}: an answer of another shape: {error}", hint) from None
         except (msgspec.MsgspecError, RecursionError, ValueError):
             raise RenderError(f"{self.what}: the answer is not JSON", "is api_url right?") from None
-
-
-def allowed(url: str) -> bool:
-    """Whether the token may be sent to URL: https, or http to this machine alone.
-
-    >>> allowed("https://api.render.com/v1"), allowed("http://127.0.0.1:9/v1"), allowed("http://api.render.com/v1")
-    (True, True, False)
-    """
-    try:
-        parts = urlsplit(url)
-        host, _ = parts.hostname or "", parts.port
-        if parts.scheme == "https":
-            return bool(host)
-        return parts.scheme == "http" and (host == "localhost" or ipaddress.ip_address(host).is_loopback)
-    except ValueError:
-        return False
 
 
 @functools.cache

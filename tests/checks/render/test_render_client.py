@@ -7,8 +7,9 @@ import time
 
 import pytest
 
+from checks.addresses import allowed
 from checks.contract import Stopped
-from checks.render.client import AnswerLost, Api, Missing, Refused, RenderError, allowed
+from checks.render.client import AnswerLost, Api, Missing, Refused, RenderError
 from checks.render.shapes import Connections, Database, Deploy, Service
 from tests.checks.render_shapes import (
     DATABASE,
