@@ -200,7 +200,7 @@ class Bucket:
             tick(len(content))
         except there_already:
             raise _there(name) from None
-        except (FileNotFoundError, *self._failures()) as error:
+        except self._failures() as error:
             raise self._told(error) from None
 
     def _failures(self) -> tuple[type[BaseException], ...]:
