@@ -14,9 +14,9 @@ from checks.alembic import heads_of, revisions_in
 from checks.backups import backup_of, transfer_errors
 from checks.contract import Context, check
 from checks.driver import driver_of
-from checks.render.client import API
 from checks.render.connection import compared
 from checks.render.reach import render_errors
+from metrics.sources.render import API
 from state.verdicts import Outcome
 from transfer.errors import CouldNotLook
 from transfer.postgres import Cursor, describe_url, look, parameters, speaking_of

@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 import time
+from contextlib import suppress
 
 import msgspec
 
 from checks.contract import Context, Plan, Seconds, check
-from checks.render.client import API, AnswerLost, Api, Missing, Refused, RenderError
+from checks.render.client import AnswerLost, Api, Missing, Refused, RenderError
 from checks.render.deploys import planned_service
 from checks.render.following import IN_FLIGHT, deploy_outcome, recent, started_deploy
 from checks.render.reach import PLAN_WITHIN, find_service, outcome_of, reach, render_errors
 from checks.render.shapes import Deploy, Service
+from metrics.sources.render import API
 from state.verdicts import Outcome
 
 _AUTO_OFF = {"autoDeploy": "no"}
@@ -142,7 +144,8 @@ def _cancelled(ctx: Context, api: Api, service: Service, deploy: Deploy, every: 
 
 
 def _suspend(api: Api, service: Service, done: dict[str, object]) -> None:
-    api.change("POST", f"/services/{service.id}/suspend")
+    with suppress(AnswerLost):  # whether it was carried out is seen below
+        api.change("POST", f"/services/{service.id}/suspend")
     for _ in range(_LOOKS):  # it is only told so far (202)
         if api.get(f"/services/{service.id}", Service).suspended == "suspended":
             done["suspended"] = "yes"

@@ -22,6 +22,7 @@ from checks.addresses import allowed
 from checks.contract import Context, Stopped
 from checks.render.shapes import ErrorBody
 from metrics.sources.fetching import MAX_BYTES, silence
+from metrics.sources.render import API
 from state.durations import format_duration
 from state.redact import MASK
 
@@ -29,7 +30,6 @@ T = TypeVar("T")
 Pairs = Sequence[tuple[str, str]]
 Method = Literal["GET", "POST", "PATCH"]
 
-API = "https://api.render.com/v1"
 PAGE = 100  # the most that one page holds
 _TRIES = 3  # of what may be asked again
 _TURNS = 20  # waits for a rate limit, of one question

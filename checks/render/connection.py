@@ -5,9 +5,10 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from checks.contract import Context
-from checks.render.client import API, RenderError
+from checks.render.client import RenderError
 from checks.render.reach import find_database, reach
 from checks.render.shapes import Connections
+from metrics.sources.render import API
 from transfer.errors import TransferError
 from transfer.postgres import parameters
 

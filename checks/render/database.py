@@ -7,10 +7,11 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 from checks.contract import Context, Seconds, check
-from checks.render.client import API, NotConfigured, RenderError
+from checks.render.client import NotConfigured, RenderError
 from checks.render.plans import slug
 from checks.render.reach import find_database, find_service, reach, render_errors
 from checks.render.shapes import Database, Export, Recovery
+from metrics.sources.render import API
 from state.durations import format_duration
 from state.verdicts import Outcome
 

@@ -7,10 +7,11 @@ import time
 
 from checks.contract import Context, Plan, Seconds, check
 from checks.processes import shown_argv
-from checks.render.client import API, AnswerLost, Api, NotConfigured, RenderError
+from checks.render.client import AnswerLost, Api, NotConfigured, RenderError
 from checks.render.following import came, deploy_outcome, recent, started_deploy
 from checks.render.reach import PLAN_WITHIN, find_service, reach, render_errors
 from checks.render.shapes import Deploy, Service
+from metrics.sources.render import API
 from state.durations import format_duration
 from state.verdicts import Outcome, Verdict
 

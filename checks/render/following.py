@@ -68,11 +68,20 @@ def followed(ctx: Context, api: Api, path: str, kind: type[S], *, expect: float,
 
 
 def came(api: Api, look: Callable[[], Iterable[S]], *, within: float, every: float) -> S | None:
-    """The oldest of what LOOK sees, as soon as it sees anything; None when it saw nothing WITHIN seconds."""
-    until = time.monotonic() + within
+    """The oldest of what LOOK sees, as soon as it sees anything; None when it saw nothing WITHIN seconds.
+
+    Raises RenderError when too many looks in a row fail.
+    """
+    until, failures = time.monotonic() + within, 0
     while True:
-        if found := list(look()):
-            return min(found, key=lambda one: one.created_at)
+        try:
+            if found := list(look()):
+                return min(found, key=lambda one: one.created_at)
+            failures = 0
+        except RenderError:
+            failures += 1
+            if failures >= PATIENCE:
+                raise
         if time.monotonic() + every > until or not api.pause(every):
             return None
 
@@ -88,7 +97,8 @@ def started_deploy(
         return reply.decoded(Deploy)
 
     def new() -> list[Deploy]:
-        return [one for one in recent(api, service) if one.id not in before and one.trigger in (trigger, "")]
+        triggers = (trigger, "manual", "other", "")  # not a push that came in between
+        return [one for one in recent(api, service) if one.id not in before and one.trigger in triggers]
 
     found = came(api, new, within=60.0, every=every)
     if found is None:

@@ -5,11 +5,12 @@ from __future__ import annotations
 import msgspec
 
 from checks.contract import Context, Plan, Seconds, check
-from checks.render.client import API, AnswerLost, Api, RenderError
+from checks.render.client import AnswerLost, Api, RenderError
 from checks.render.deploys import planned_service
 from checks.render.following import FAILED, IN_FLIGHT, came, followed, seconds_of, tail, with_tail
 from checks.render.reach import find_service, reach, render_errors
 from checks.render.shapes import Job, Service
+from metrics.sources.render import API
 from state.durations import format_duration
 from state.verdicts import Outcome
 

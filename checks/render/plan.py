@@ -6,10 +6,11 @@ from contextlib import closing
 from dataclasses import dataclass
 
 from checks.contract import Context, check
-from checks.render.client import API, NotConfigured
+from checks.render.client import NotConfigured
 from checks.render.plans import monthly, plan_named, slug
 from checks.render.reach import find_database, find_service, reach, render_errors
 from checks.render.shapes import Service
+from metrics.sources.render import API
 from state.verdicts import Outcome
 from transfer.errors import CouldNotLook
 from transfer.postgres import look, speaking_of

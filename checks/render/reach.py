@@ -6,16 +6,15 @@ import functools
 import re
 from collections.abc import Callable, Mapping
 from typing import ParamSpec
-from urllib.parse import quote
 
 from checks.contract import Context
 from checks.render.client import Api, Missing, NotConfigured, Refused, RenderError
 from checks.render.shapes import Database, Service
+from metrics.sources.render import DATABASE_ID
 from state.verdicts import Outcome
 
 P = ParamSpec("P")
 
-_DATABASE_ID = re.compile(r"dpg-[a-z0-9]+(-[a-z0-9]+)?")
 _SERVICE_ID = re.compile(r"(srv|crn)-[a-z0-9]+")
 PLAN_WITHIN = 6.0  # seconds that a plan may take to look up what it speaks of
 
@@ -32,10 +31,10 @@ def find_database(api: Api, named: str | None) -> Database:
     """The database of this id (dpg-…) or name. Raises NotConfigured, Missing, RenderError for several of one name."""
     if not named:
         raise NotConfigured("no database is named", 'write database = "dpg-…", or its name, in [targets]')
-    if _DATABASE_ID.fullmatch(named):
+    if DATABASE_ID.fullmatch(named):
         return api.get(f"/postgres/{named}", Database)
     found = [one for one in api.listing("/postgres", "postgres", Database, [("name", named)]) if one.name == named]
-    return api.get(f"/postgres/{quote(_only(found, 'database', named), safe='')}", Database)
+    return api.get(f"/postgres/{_only(found, 'database', named)}", Database)
 
 
 def find_service(api: Api, named: str | None) -> Service:
@@ -45,7 +44,7 @@ def find_service(api: Api, named: str | None) -> Service:
     if _SERVICE_ID.fullmatch(named):
         return api.get(f"/services/{named}", Service)
     found = [one for one in api.listing("/services", "service", Service, [("name", named)]) if one.name == named]
-    return api.get(f"/services/{quote(_only(found, 'service', named), safe='')}", Service)
+    return api.get(f"/services/{_only(found, 'service', named)}", Service)
 
 
 def _only(found: list[Database] | list[Service], kind: str, named: str) -> str:

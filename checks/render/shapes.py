@@ -11,6 +11,7 @@ from typing import Annotated
 
 import msgspec
 
+Id = Annotated[str, msgspec.Meta(pattern=r"^[A-Za-z0-9_-]{1,80}$")]  # it becomes a part of addresses
 Moment = Annotated[datetime, msgspec.Meta(tz=True)]
 
 
@@ -25,7 +26,7 @@ class ErrorBody(msgspec.Struct, frozen=True):
 class Replica(msgspec.Struct, frozen=True):
     """A read replica of a database."""
 
-    id: str
+    id: Id
     name: str
 
 
@@ -38,7 +39,7 @@ class Network(msgspec.Struct, frozen=True, rename="camel"):
 class Database(msgspec.Struct, frozen=True, rename="camel"):
     """A PostgreSQL. `suspended` is "suspended" or "not_suspended"; `expires_at` is of the free plan alone."""
 
-    id: str
+    id: Id
     name: str
     plan: str
     region: str
@@ -77,7 +78,7 @@ class Recovery(msgspec.Struct, frozen=True, rename="camel"):
 class Export(msgspec.Struct, frozen=True, rename="camel"):
     """A logical export; without a `url` until it is ready. The url is a secret."""
 
-    id: str
+    id: Id
     created_at: Moment
     url: str | None = None
 
@@ -113,7 +114,7 @@ class ServiceDetails(msgspec.Struct, frozen=True, rename="camel"):
 class Service(msgspec.Struct, frozen=True, rename="camel"):
     """A service. `auto_deploy` is "yes" or "no"; the trigger says of what: commit, checksPass or off."""
 
-    id: str
+    id: Id
     name: str
     type: str
     owner_id: str
@@ -145,7 +146,7 @@ class Commit(msgspec.Struct, frozen=True):
 class Deploy(msgspec.Struct, frozen=True, rename="camel"):
     """A deploy; `deactivated` was live and has a successor."""
 
-    id: str
+    id: Id
     status: str
     created_at: Moment
     trigger: str = ""
@@ -161,7 +162,7 @@ class Deploy(msgspec.Struct, frozen=True, rename="camel"):
 class Job(msgspec.Struct, frozen=True, rename="camel"):
     """A one-off job: pending, running, succeeded, failed or canceled."""
 
-    id: str
+    id: Id
     status: str
     created_at: Moment
     start_command: str = ""

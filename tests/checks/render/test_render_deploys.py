@@ -355,3 +355,20 @@ async def test_a_change_runs_only_on_a_go_and_its_plan_survives_an_api_that_is_a
     unknown = await look(check, given | more, **secret)
     assert unknown.verdict is Verdict.UNKNOWN
     assert "no service is named" in unknown.actual
+
+
+async def test_the_look_for_a_new_deploy_survives_an_answer_that_is_none(look, render, given, secret, waited):
+    render.queued = True
+    render.deploys = [deploy("dep-old", "live", OLD)]
+    render.begins = [(deploy("dep-1", "created", trigger="api"), list(WAY))]
+    path = f"GET /services/{SERVICE}/deploys"
+    render.first[path] = [Answer([]), Answer(b"<html>"), Answer(b"<html>")]  # the first is the look before
+    outcome = await look("deploy.staging", given | QUICK, **secret)
+    assert outcome.verdict is Verdict.PASS, outcome
+
+
+async def test_an_id_that_is_none_goes_into_no_address(look, render, given, secret):
+    render.deploys = [deploy("../../owners", "created")]
+    outcome = await look("deploy.follow", given | QUICK, **secret, **PUSHED)
+    assert outcome.verdict is Verdict.ERROR
+    assert not any("owners" in asked for asked in render.asked)
