@@ -105,6 +105,7 @@ class Api:
             headers={"Authorization": f"Bearer {token}", "Accept": "application/json"},
             follow_redirects=False,
             verify=_tls(),
+            trust_env=url.startswith("https"),  # no proxy stands between this machine and itself
         )
 
     def __enter__(self) -> Self:

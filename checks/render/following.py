@@ -102,7 +102,7 @@ def started_deploy(
 
     found = came(api, new, within=60.0, every=every)
     if found is None:
-        raise RenderError("no new deploy appeared within a minute", "see the deploys in the dashboard")
+        raise RenderError("no new deploy appeared", "look at the deploys in the dashboard before you do it again")
     return found
 
 

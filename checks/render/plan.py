@@ -5,6 +5,7 @@ from __future__ import annotations
 from contextlib import closing
 from dataclasses import dataclass
 
+from checks.backups import transfer_errors
 from checks.contract import Context, check
 from checks.render.client import NotConfigured
 from checks.render.plans import monthly, plan_named, slug
@@ -44,6 +45,7 @@ def demanded(pool_size: int, max_overflow: int, workers: int, instances: int) ->
 
 @check("render.plan", timeout="60s", fresh_for="1h")
 @render_errors
+@transfer_errors
 def plan(
     ctx: Context,
     *,

@@ -189,6 +189,8 @@ async def test_a_plan_that_carries_the_application_passes_by_the_servers_own_lim
 
 
 async def test_the_documentations_limit_is_a_warning(look, given, secret):
+    outcome = await look("render.plan", given | POOL | {"database_url": "mysql://app:canary-pw@h/app"}, **secret)
+    assert outcome.verdict is Verdict.FAIL
     for more in ({}, {"database_url": "postgresql://app:canary-pw@127.0.0.1:1/app"}):
         outcome = await look("render.plan", given | POOL | more, **secret)
         assert outcome.verdict is Verdict.WARN, outcome

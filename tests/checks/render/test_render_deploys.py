@@ -166,6 +166,14 @@ async def test_a_deploy_whose_answer_is_lost_is_found_and_not_started_again(look
     assert len(render.deploys) == 1
 
 
+async def test_a_deploy_whose_answer_is_lost_and_that_is_nowhere_to_be_seen_is_an_error(look, render, given, secret):
+    render.first[f"POST /services/{SERVICE}/deploys"] = [Answer(b"", 500)]
+    outcome = await look("deploy.staging", given | QUICK, timeout="1500ms", **secret)
+    assert outcome.verdict is Verdict.ERROR, outcome
+    assert "before you do it again" in outcome.hint
+    assert render.asked.count(f"POST /services/{SERVICE}/deploys") == 1
+
+
 async def test_a_deploy_that_is_refused_fails(look, render, given, secret):
     render.first[f"POST /services/{SERVICE}/deploys"] = [Answer({"message": "service is suspended"}, 400)]
     outcome = await look("deploy.staging", given | QUICK, **secret)
