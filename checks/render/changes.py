@@ -9,7 +9,7 @@ import msgspec
 
 from checks.contract import Context, Plan, Seconds, check
 from checks.render.client import AnswerLost, Api, Missing, Refused, RenderError
-from checks.render.deploys import planned_service
+from checks.render.deploys import planned_service, pushed_commit, same_commit
 from checks.render.following import IN_FLIGHT, deploy_outcome, recent, started_deploy
 from checks.render.reach import PLAN_WITHIN, find_service, outcome_of, reach, render_errors
 from checks.render.shapes import Deploy, Service
@@ -155,8 +155,15 @@ def _suspend(api: Api, service: Service, done: dict[str, object]) -> None:
     raise RenderError("it was told to suspend, and is not suspended", _DONE_SO_FAR)
 
 
-def _target_of(deploys: list[Deploy], to: str | None) -> Deploy:
-    """The deploy to go back to: the one named TO, or the newest that was live before. Raises Missing."""
+def target_of(deploys: list[Deploy], to: str | None, pushed: str) -> Deploy:
+    """The deploy to go back to, of DEPLOYS (the newest first): the one named TO, or the newest that was live before
+    and is of another commit than the one that is.
+
+    Raises Missing where there is none, and where going back would go too far: a deploy is under way, or what is live
+    is not the commit PUSHED ("": not known), so that the version before it is live already.
+    """
+    if going := [one.id for one in deploys if one.status in IN_FLIGHT]:
+        raise Missing(f"{going[0]} is under way, and would go live after the rollback", "run deploy.stop first")
     if to:
         named = next((one for one in deploys if one.id == to), None)
         if named is None:
@@ -164,10 +171,15 @@ def _target_of(deploys: list[Deploy], to: str | None) -> Deploy:
         if named.status not in ("deactivated", "live"):
             raise Missing(f"deploy {to} was never live ({named.status})", "name one that was")
         return named
-    was_live = [one for one in deploys if one.status == "deactivated"]
-    if not was_live:
-        raise Missing("no deploy was live before", "revert the commit, and deploy that")
-    return was_live[0]
+    live = next((one for one in deploys if one.status == "live"), None)
+    if live is not None and pushed and live.sha and not same_commit(live.sha, pushed):
+        what = f"{_told(live)} is live, and not the commit that was pushed ({pushed[:12]})"
+        raise Missing(what, 'there is nothing to go back from; to go further back, name a deploy: to = "dep-…"')
+    gone = (one for one in deploys if one.status == "deactivated")
+    before = next((one for one in gone if live is None or not one.sha or one.sha != live.sha), None)
+    if before is None:
+        raise Missing("no deploy of another commit was live before", "revert the commit, and deploy that")
+    return before
 
 
 def _plan_rollback(
@@ -176,6 +188,7 @@ def _plan_rollback(
     service: str | None = None,
     token: str | None = None,
     to: str | None = None,
+    push: str = "push",
     expect: Seconds = Seconds(180),  # noqa: B008 (immutable)
     every: Seconds = Seconds(5),  # noqa: B008 (immutable)
     api_url: str = API,
@@ -185,7 +198,7 @@ def _plan_rollback(
     try:
         with reach(ctx, token, api_url, within=PLAN_WITHIN / 2) as api:
             deploys = recent(api, find_service(api, service))
-            found = _target_of(deploys, to)
+            found = target_of(deploys, to, pushed_commit(ctx, push))
             ident_to, what = found.id, f"from {_live(deploys)} to {_told(found)}"
     except RenderError as error:
         what = f"not seen now: {error.what}"
@@ -207,19 +220,21 @@ def rollback(
     service: str | None = None,
     token: str | None = None,
     to: str | None = None,
+    push: str = "push",
     expect: Seconds = Seconds(180),  # noqa: B008 (immutable)
     every: Seconds = Seconds(5),  # noqa: B008 (immutable)
     api_url: str = API,
 ) -> Outcome:
     """Goes back to the deploy of SERVICE that was live before (or the deploy TO), and follows it until it is live.
 
+    Where the item PUSH has pushed, what is live must be its commit: else the version before it is live already.
     Auto-deploy is switched off first: the API leaves it on, and the next push would undo the rollback.
     """
     done: dict[str, object] = {}
     with reach(ctx, token, api_url) as api:
         found = find_service(api, service)
         deploys = recent(api, found)
-        target = _target_of(deploys, to)
+        target = target_of(deploys, to, pushed_commit(ctx, push))
         try:
             _auto_deploy_off(api, found, done)
             done |= {"back_from": _live(deploys), "back_to": _told(target)}

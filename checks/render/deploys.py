@@ -123,16 +123,17 @@ def follow(
 
     A deploy that fails is told with the end of its log; one that does not APPEAR in time fails too.
     """
-    sha = commit or _pushed(ctx, push)
+    sha = commit or pushed_commit(ctx, push)
     if not _SHA.fullmatch(sha):
-        raise NotConfigured(f"{sha!r} is no commit", f"run {push!r} first, or give commit = …")
+        what = f"{commit!r} is no commit" if commit else f"item {push!r} has pushed no commit that could be followed"
+        raise NotConfigured(what, f"run {push!r} first, or give commit = …")
     with reach(ctx, token, api_url) as api:
         found = find_service(api, service)
         began = time.monotonic()
 
         def of_the_push() -> list[Deploy]:
             # The newest: a commit that was deployed before may be deployed again.
-            return [one for one in recent(api, found) if one.sha and _same(one.sha, sha)][:1]
+            return [one for one in recent(api, found) if one.sha and same_commit(one.sha, sha)][:1]
 
         ctx.progress(0, expect, "s", "waits for the deploy to appear")
         first = came(api, of_the_push, within=appear, every=every)
@@ -142,19 +143,18 @@ def follow(
         return deploy_outcome(ctx, api, found, first, expect=expect, every=every, wait=waited)
 
 
-def _same(one: str, other: str) -> bool:
+def same_commit(one: str, other: str) -> bool:
+    """Whether two commits are the same, one of them maybe cut short."""
     return one.startswith(other) or other.startswith(one)
 
 
-def _pushed(ctx: Context, push: str) -> str:
+def pushed_commit(ctx: Context, push: str) -> str:
+    """The commit that the item PUSH pushed; "" when it has not, or does not say."""
     done = ctx.evidence.get(push)
     if done is None or done.verdict not in (Verdict.PASS, Verdict.WARN):
-        why = "has not run" if done is None else f"did not push ({done.verdict})"
-        raise NotConfigured(f"item {push!r} {why}, so there is no commit to follow", f"run {push!r}, or give commit")
+        return ""
     found = next((str(done.evidence[key]) for key in _SHA_KEYS if key in done.evidence), "")
-    if not found:
-        raise NotConfigured(f"item {push!r} says no commit", "give commit = … in the item's `with`")
-    return found
+    return found if _SHA.fullmatch(found) else ""
 
 
 def _never_came(service: Service, sha: str, appear: float) -> Outcome:

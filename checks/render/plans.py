@@ -90,7 +90,7 @@ def monthly(database: Database, price: float | None = None) -> Cost | str:
         return f"{price} is no price"
     if plan is not None and plan.disk_included:
         return Cost(cost, 0.0)
-    if database.disk_gb is None:
+    if database.disk_gb is None or database.disk_gb <= 0:
         return "the API does not say how large the disk is"
     return Cost(cost, round(database.disk_gb * STORAGE, 2))
 

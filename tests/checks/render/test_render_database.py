@@ -241,6 +241,7 @@ async def test_instances_come_from_the_service_unless_given_and_what_lacks_is_na
         ({"plan": "pro plus", "diskSizeGB": 256}, {"budget": 185}, "pass", 185.0),
         ({"plan": "pro_512gb", "diskSizeGB": 100}, {"budget": 9999, "price": 5000.0}, "pass", 5030.0),
         ({"plan": "pro_512gb"}, {"budget": 9999}, "unknown", None),
+        ({"diskSizeGB": -64}, {"budget": 99}, "unknown", None),
         ({"readReplicas": [{"id": "dpg-r", "name": "r"}]}, {"budget": 99}, "unknown", None),
         ({}, {}, "unknown", None),
     ],

@@ -269,6 +269,36 @@ async def test_a_rollback_goes_to_the_deploy_that_was_live_before_with_auto_depl
     assert outcome.evidence["back_to"].startswith("dep-old")
 
 
+@pytest.mark.parametrize(
+    ("last", "said"),
+    [
+        (deploy("dep-new", "build_failed", NEW), "is live, and not the commit that was pushed"),
+        (deploy("dep-new", "build_in_progress", NEW), "dep-new is under way"),
+    ],
+)
+async def test_a_rollback_never_goes_further_back_than_the_push(look, render, given, secret, last, said):
+    render.deploys = [
+        deploy("dep-ancient", "deactivated", "c" * 40, createdAt=moment(days=9)),
+        deploy("dep-old", "live", OLD, createdAt=moment(days=3)),
+        last,
+    ]
+    outcome = await look("deploy.rollback", given | QUICK, **secret, **PUSHED)
+    assert outcome.verdict is Verdict.FAIL, outcome
+    assert said in outcome.actual
+    assert all(asked.startswith("GET") for asked in render.asked)
+
+
+async def test_a_rollback_passes_over_deploys_of_the_same_commit(look, render, given, secret):
+    render.deploys = [
+        deploy("dep-old", "deactivated", OLD, createdAt=moment(days=3)),
+        deploy("dep-first", "deactivated", NEW, createdAt=moment(hours=2)),
+        deploy("dep-again", "live", NEW),
+    ]
+    plan = await look.plan("deploy.rollback", given | QUICK, **secret, **PUSHED)
+    assert '{"deployId":"dep-old"}' in plan.lines[1]
+    assert "from dep-again" in plan.lines[2]
+
+
 async def test_a_rollback_with_nowhere_to_go_fails_and_changes_nothing(look, render, given, secret):
     render.deploys = [deploy("dep-broken", "build_failed"), deploy("dep-new", "live")]
     for more in ({}, {"to": "dep-gone"}, {"to": "dep-broken"}):
@@ -276,7 +306,7 @@ async def test_a_rollback_with_nowhere_to_go_fails_and_changes_nothing(look, ren
         assert outcome.verdict is Verdict.FAIL, outcome
     assert all(asked.startswith("GET") for asked in render.asked)
     plan = await look.plan("deploy.rollback", given | QUICK, **secret)
-    assert any("no deploy was live before" in line for line in plan.lines)
+    assert any("no deploy of another commit was live before" in line for line in plan.lines)
 
 
 async def test_a_rollback_that_is_refused_says_that_auto_deploy_is_off(look, render, given, secret):
