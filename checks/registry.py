@@ -38,7 +38,8 @@ BUILT_IN: Mapping[str, tuple[str, ...]] = {
     "checks.render.database": ("render.database", "render.backups"),
     "checks.render.plan": ("render.plan", "render.cost"),
     "checks.render.deploys": ("deploy.staging", "deploy.follow"),
-    "checks.render.changes": ("deploy.stop", "deploy.rollback", "deploy.maintenance"),
+    "checks.render.changes": ("deploy.stop", "deploy.maintenance"),
+    "checks.render.rollback": ("deploy.rollback",),
     "checks.render.jobs": ("deploy.job",),
 }
 _MODULE = {name: module for module, names in BUILT_IN.items() for name in names}

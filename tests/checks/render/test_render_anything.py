@@ -11,9 +11,9 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from checks.registry import Registry
-from checks.render.changes import target_of
 from checks.render.client import Missing
 from checks.render.following import GOOD
+from checks.render.rollback import target_of
 from checks.render.shapes import Deploy
 from state.verdicts import Outcome, Verdict
 from tests.checks.render_shapes import DATABASE, NEW, OLD, SERVICE, TOKEN, Answer, database, deploy, moment, service
