@@ -215,9 +215,8 @@ def test_a_cancellation_and_the_deadline_end_it(ctx, render, url):
 def test_an_api_that_takes_the_question_and_never_answers_is_an_error_in_time(ctx):
     with socket.create_server(("127.0.0.1", 0)) as silent:
         url = f"http://127.0.0.1:{silent.getsockname()[1]}/v1"
-        with Api(ctx, TOKEN, url, within=0.3) as api:
-            with pytest.raises(RenderError, match="no answer"):
-                one(api)
+        with Api(ctx, TOKEN, url, within=0.3) as api, pytest.raises(RenderError, match="no answer"):
+            one(api)
         with Api(ctx, TOKEN, url, within=0.3) as api, pytest.raises(AnswerLost):
             api.change("POST", "/services/srv-1/deploys", {})
 
