@@ -59,6 +59,19 @@ EXAMPLES = {
     "code.engine_options": '{ project = "${app_dir}", render_yaml = "render.yaml", limit = 97 }',
     "code.migrations": '{ project = "${app_dir}", python = "${python}", sqlite = "${sqlite}" }',
     "command.test_suite": '{ argv = ["python3", "-m", "pytest", "-q"], project = "${app_dir}" }',
+    "notify.team": '{ to = "${notify}", text = "We begin at 20:00 UTC; the site is read-only for an hour." }',
+    "backup.store": '{ backup = "final-backup", to = "s3://my-backups/app", also = ["export-schema"] }',
+    "render.database": '{ database = "app-db", token = "${render_token}", region = "frankfurt", version = "17" }',
+    "render.backups": '{ database = "app-db", token = "${render_token}", window = "3d" }',
+    "render.plan": '{ database = "app-db", token = "${render_token}", budget = 20, pool_size = 5, max_overflow = 10, '
+    'workers = 2, instances = 1, database_url = "${database_url}" }',
+    "render.cost": '{ database = "app-db", token = "${render_token}", budget = 20 }',
+    "deploy.staging": '{ service = "app-staging", token = "${render_token}" }',
+    "deploy.follow": '{ service = "app", token = "${render_token}", push = "push", expect = "10m" }',
+    "deploy.stop": '{ service = "app", token = "${render_token}" }',
+    "deploy.rollback": '{ service = "app", token = "${render_token}" }',
+    "deploy.maintenance": '{ service = "app", token = "${render_token}", on = true }',
+    "deploy.job": '{ service = "app", token = "${render_token}", command = "alembic upgrade head" }',
     "items.passed": '{ items = ["register", "login", "post"] }',
 }
 

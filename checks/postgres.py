@@ -13,6 +13,10 @@ from typing import Any, Literal
 from checks.alembic import heads_of, revisions_in
 from checks.backups import backup_of, transfer_errors
 from checks.contract import Context, check
+from checks.driver import driver_of
+from checks.render.connection import compared
+from checks.render.reach import render_errors
+from metrics.sources.render import API
 from state.verdicts import Outcome
 from transfer.errors import CouldNotLook
 from transfer.postgres import Cursor, describe_url, look, parameters, speaking_of
@@ -30,7 +34,8 @@ _COLUMNS = (
 )
 
 
-@check("postgres.connect", timeout="30s", fresh_for="10m")
+@check("postgres.connect", timeout="60s", fresh_for="10m")
+@render_errors
 @transfer_errors
 def connects(
     ctx: Context,
@@ -41,13 +46,31 @@ def connects(
     min_version: int = 13,
     timezone: str = "UTC",
     tls: Literal["auto", "require", "ignore"] = "auto",
+    python: str | None = None,
+    scheme: str | None = None,
+    render_database: str | None = None,
+    token: str | None = None,
+    api_url: str = API,
 ) -> Outcome:
     """DATABASE_URL connects, names the expected HOST and DATABASE, and the server fits: version, UTF8, TLS, rights.
 
-    TLS "auto" asks for it on hosts with a domain; TIMEZONE is what the role's sessions start with.
+    TLS "auto" asks for it on hosts with a domain; TIMEZONE is what the role's sessions start with. PYTHON is the
+    application's interpreter: the driver that the URL's scheme needs must be installed there (SCHEME: what the
+    application makes of it, as in "postgresql+psycopg2"). RENDER_DATABASE (id or name; TOKEN is a Render API key):
+    DATABASE_URL must name one of the addresses that the API tells of it.
     """
     named = parameters(database_url)
     where = describe_url(database_url)
+    written = database_url.partition("://")[0].lower()
+    scheme = scheme or written
+    told = compared(ctx, database_url, render_database, token, api_url) if render_database is not None else None
+    if told is not None and not told.kind:
+        what = f"DATABASE_URL leads to {where}, and {told.name} is at {told.told}"
+        hint = "copy the connection string from the dashboard again"
+        return Outcome.failed(what, expected=f"the address of {told.name}", hint=hint)
+    driver, unloadable = _DRIVERS.get(scheme, scheme.partition("+")[2] or "none"), ""
+    if python is not None:
+        driver, unloadable = driver_of(ctx, python, scheme)
     started = time.perf_counter()
     try:
         connection = look(database_url, application_name="tminus check", statement_timeout=10)
@@ -64,29 +87,34 @@ def connects(
             began = time.perf_counter()
             _one(cur, "SELECT 1")
             pings.append((time.perf_counter() - began) * 1000)
-    scheme = database_url.partition("://")[0].lower()
     remote = "." in named.get("host", "") and not named.get("host", "").startswith(_LOOPBACK)
     evidence: dict[str, object] = seen | {
         "at": where,
         "query": _VERSION,
         "connect_ms": round(connected_ms, 1),
         "latency_ms": round(statistics.median(pings), 2),
-        "driver": _DRIVERS.get(scheme, scheme.partition("+")[2] or "none"),
+        "driver": driver,
     }
     wrong = _mismatches(seen, named, host, database, min_version)
     doubts = []
+    if told is not None:
+        evidence["render"] = f"{told.kind} address of {told.name}"
+        if "pool" in told.kind:
+            doubts.append("it leads to the pooler: migrations need the direct address")
+    if unloadable:
+        wrong.append(f"the application has no driver for {scheme}:// ({unloadable})")
     if not seen["tls"] and tls == "require":
         wrong.append("the connection is not encrypted")
     elif not seen["tls"] and tls == "auto" and remote:
         doubts.append("the connection is not encrypted")
     if seen["timezone"] not in {timezone, f"Etc/{timezone}"}:
         doubts.append(f"time zone {seen['timezone']}, not {timezone}")
-    if scheme == "postgres":
+    if written == "postgres" and scheme == written:
         doubts.append("SQLAlchemy knows no scheme postgres://: the app must rewrite it to postgresql+psycopg2://")
     actual = f"PostgreSQL {seen['version']} at {where}, {evidence['latency_ms']} ms"
     expected = "connects to a server that fits"
     if wrong:
-        hint = "correct DATABASE_URL, or the role's rights (GRANT CREATE ON SCHEMA public)"
+        hint = "correct DATABASE_URL, the role's rights (GRANT CREATE ON SCHEMA public), or the driver"
         return Outcome.failed(f"{actual}: {'; '.join(wrong)}", expected=expected, evidence=evidence, hint=hint)
     if doubts:
         hint = "decide whether that may stay"

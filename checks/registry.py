@@ -43,6 +43,14 @@ BUILT_IN: Mapping[str, tuple[str, ...]] = {
     "checks.code.engine": ("code.engine", "code.engine_options"),
     "checks.code.migrations": ("code.migrations",),
     "checks.test_suite": ("command.test_suite",),
+    "checks.notify": ("notify.team",),
+    "checks.store": ("backup.store",),
+    "checks.render.database": ("render.database", "render.backups"),
+    "checks.render.plan": ("render.plan", "render.cost"),
+    "checks.render.deploys": ("deploy.staging", "deploy.follow"),
+    "checks.render.changes": ("deploy.stop", "deploy.maintenance"),
+    "checks.render.rollback": ("deploy.rollback",),
+    "checks.render.jobs": ("deploy.job",),
 }
 _MODULE = {name: module for module, names in BUILT_IN.items() for name in names}
 

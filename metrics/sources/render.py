@@ -45,10 +45,11 @@ KEYS: Mapping[str, str] = {
     "interval": 'between two looks; "60s"',
     "timeout": 'of one look; "8s"',
 }
+API = "https://api.render.com/v1"
 MOST = 10  # GETs of one look
 _SIDE_BY_SIDE = 3
 LIMIT_FOR = 300.0  # seconds a limit is held for true: a plan may be changed on the day itself
-_SERVICE_ID, _DATABASE_ID = re.compile(r"srv-[a-z0-9]+"), re.compile(r"dpg-[a-z0-9]+(-[a-z0-9]+)?")
+SERVICE_ID, DATABASE_ID = re.compile(r"srv-[a-z0-9]+"), re.compile(r"dpg-[a-z0-9]+(-[a-z0-9]+)?")
 _HINTS = {
     400: "the question is refused; is the id right?",
     401: "the API key is refused",
@@ -80,7 +81,7 @@ class RenderSource:
         self,
         token: str,
         *,
-        url: str = "https://api.render.com/v1",
+        url: str = API,
         service: str = "",
         database: str = "",
         resolution: int = 60,
@@ -185,9 +186,9 @@ def _limit_asks(service: str, database: str) -> list[Ask]:
 def build(table: Table) -> Source:
     """The source of `[metrics.render]`."""
     service, database = table.text("service", ""), table.text("database", "")
-    if service and not _SERVICE_ID.fullmatch(service):
+    if service and not SERVICE_ID.fullmatch(service):
         raise table.wrong("service", "must be the id of a service, srv-…")
-    if database and not _DATABASE_ID.fullmatch(database):
+    if database and not DATABASE_ID.fullmatch(database):
         raise table.wrong("database", "must be the id of a database, dpg-…")
     if not service and not database:
         raise table.wrong("service", "is needed, or database")
@@ -196,7 +197,7 @@ def build(table: Table) -> Source:
         raise table.wrong("resolution", 'must be whole seconds of "30s" to "1h"')
     return RenderSource(
         token_of(table),
-        url=url_of(table, "https://api.render.com/v1"),
+        url=url_of(table, API),
         service=service,
         database=database,
         resolution=int(resolution),
