@@ -48,7 +48,7 @@ def test_an_odd_answer_is_never_green_and_never_a_crash(ctx, render, url, waited
     of = {"service": SERVICE} if name.startswith("deploy") else {"database": DATABASE}
     render.services = [service()]
 
-    @settings(max_examples=25, deadline=None, suppress_health_check=list(HealthCheck))
+    @settings(max_examples=12, deadline=None, suppress_health_check=list(HealthCheck))
     @given(answers)
     def look(answer):
         render.first[path] = [Answer(answer)]

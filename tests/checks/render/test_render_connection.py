@@ -74,9 +74,9 @@ async def test_the_driver_is_asked_of_the_applications_own_interpreter(look, dat
     outcome = await look("postgres.connect", with_ | {"scheme": "postgresql+psycopg2"})
     assert outcome.verdict in (Verdict.PASS, Verdict.WARN), outcome
     assert outcome.evidence["driver"].startswith("psycopg2 2."), outcome
-    for scheme, said in (("postgresql+pg8000", "pg8000"), ("postgres", "NoSuchModuleError")):
-        outcome = await look("postgres.connect", with_ | {"database_url": database.replace("postgresql", scheme, 1)})
-        assert outcome.verdict is Verdict.FAIL, outcome
-        assert said in outcome.actual
+    other = {"database_url": database.replace("postgresql", "postgresql+pg8000", 1)}
+    outcome = await look("postgres.connect", with_ | other)
+    assert outcome.verdict is Verdict.FAIL, outcome
+    assert "pg8000" in outcome.actual
     outcome = await look("postgres.connect", with_ | {"python": "no-such-python"})
     assert outcome.verdict is Verdict.ERROR

@@ -258,7 +258,7 @@ def test_the_demand_is_every_pool_full_twice(pool, overflow, workers, instances)
     assert demanded(pool, overflow, workers, instances) == 2 * instances * workers * (pool + overflow)
 
 
-@settings(max_examples=40)
+@settings(max_examples=25)
 @for_all(st.text(max_size=20), st.integers(0, 2000), st.one_of(st.none(), st.floats(allow_nan=True)))
 def test_a_price_is_a_number_of_dollars_or_a_reason(plan, disk, price):
 
