@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import importlib
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
+from checks.code.blueprint import BlueprintError, read_blueprint
 from checks.contract import Context, Seconds, check
 from checks.render.client import NotConfigured, RenderError
 from checks.render.plans import slug
@@ -51,13 +51,9 @@ def database(
     wrong, doubts = judged(found, region=region, version=version, plan=plan)
     if render_yaml is not None:
         names = _named_in(render_yaml)
-        if names is None:
-            evidence["render.yaml"] = "not compared"
-            doubts.append(f"{render_yaml.name} was not compared")
-        else:
-            evidence["render.yaml"] = ", ".join(names) or "no database"
-            if found.name not in names:
-                wrong.append(f"{render_yaml.name} has no database {found.name!r}, but {', '.join(names) or 'none'}")
+        evidence["render.yaml"] = ", ".join(names) or "no database"
+        if found.name not in names:
+            wrong.append(f"{render_yaml.name} has no database {found.name!r}, but {', '.join(names) or 'none'}")
     actual = f"{found.name} ({found.id}): {found.status}, {found.plan}, {found.region}, PostgreSQL {found.version}"
     if wrong:
         hint = (
@@ -114,17 +110,13 @@ def _evidence(found: Database) -> dict[str, object]:
     }
 
 
-def _named_in(path: Path) -> list[str] | None:
-    """The names of the databases in a render.yaml; None when it cannot be compared here. Raises RenderError."""
+def _named_in(path: Path) -> list[str]:
+    """The names of the databases in a render.yaml. Raises RenderError."""
     if not path.is_file():
         raise RenderError(f"no file {path.name}", 'name the Blueprint: render_yaml = "render.yaml"')
     try:
-        read = importlib.import_module("checks.code.blueprint").read_blueprint
-    except ImportError:
-        return None
-    try:
-        return [str(one.name) for one in read(path).databases]
-    except Exception as error:  # whatever it finds wrong with the file, the comparison could not be made
+        return [one.name for one in read_blueprint(path).databases]
+    except (BlueprintError, OSError) as error:
         raise RenderError(f"{path.name} cannot be read: {error}", "see the item of render.yaml") from None
 
 
