@@ -38,9 +38,21 @@ def _parser() -> argparse.ArgumentParser:
     down.add_argument("--remove", action="store_true", help="and delete its files")
     command("status", "what runs").add_argument("--json", action="store_true")
     command("maintenance", "the site's read-only mode").add_argument("to", choices=("on", "off"))
-    command("switch", "restart the app on the other database").add_argument("to", choices=("postgresql", "sqlite"))
+    command("switch", "deploy what is live on the other database").add_argument(
+        "to", choices=("postgresql", "sqlite")
+    )
     command("restart", "restart the app on the database it uses")
     command("postgres", "stop or start PostgreSQL, for practising faults").add_argument("to", choices=("on", "off"))
+    fail = command("fail", "let the next deploy fail, for practising it")
+    fail.add_argument("next", choices=("build", "pre_deploy", "health", "nothing"))
+    build = command("build", "how long a deploy takes")
+    build.add_argument("--seconds", type=float, default=0.0, help="a build takes so long, or longer")
+    build.add_argument("--health", type=float, default=20.0, help="until a new instance must be well")
+    broken = command("break", "let a share of the requests go wrong on the database now in use")
+    broken.add_argument("what", choices=("errors",))
+    broken.add_argument("--share", type=float, default=0.6, help="of the requests, 0 to 1")
+    broken.add_argument("--database", choices=("postgresql", "sqlite"), help="only there; the one now in use")
+    command("repair", "end what `break` began")
     command("ledger", "is every write that was acknowledged in the database now in use?").add_argument(
         "action", choices=("verify",)
     )
@@ -71,7 +83,18 @@ def _run(given: argparse.Namespace) -> int:
             return 0
         case "ledger":
             return _verify(folder)
-    order = {"order": given.command} | ({"to": given.to} if "to" in given else {})
+        case "break":
+            from rehearsal.trouble import begin
+
+            print(begin(load_stage(folder), given.share, given.database))
+            return 0
+        case "repair":
+            from rehearsal.trouble import repair
+
+            print(repair(load_stage(folder)))
+            return 0
+    words = {name: value for name, value in vars(given).items() if name in ("to", "next", "seconds", "health")}
+    order = {"order": given.command} | words
     answer = ask(Layout(folder.resolve()), order)
     print(answer["text"], file=sys.stdout if answer["ok"] else sys.stderr)
     return 0 if answer["ok"] else 1

@@ -46,6 +46,25 @@ class Layout:
         return self.folder / "maintenance"
 
     @property
+    def trouble(self) -> Path:
+        """While it exists, the app goes wrong as it says."""
+        return self.folder / "trouble.json"
+
+    @property
+    def repository(self) -> Path:
+        """What the app's remote `render` is."""
+        return self.folder / "render.git"
+
+    @property
+    def staging(self) -> Path:
+        """What the application for staging has of its own."""
+        return self.folder / "staging"
+
+    @property
+    def staging_outbox(self) -> Path:
+        return self.folder / "staging-outbox"
+
+    @property
     def stage(self) -> Path:
         return self.folder / "stage.json"
 
@@ -66,6 +85,16 @@ class Layout:
     def database(self) -> Path:
         """The database in use, one word."""
         return self.run / "database"
+
+    @property
+    def book(self) -> Path:
+        """What the stand-in for Render knows."""
+        return self.run / "render.json"
+
+    @property
+    def draining(self) -> Path:
+        """Exists while an instance that is no longer asked still answers what it was asked before."""
+        return self.run / "draining"
 
     @property
     def ready(self) -> Path:

@@ -1,8 +1,11 @@
 """The switch of the site's read-only mode."""
 
+import math
+
 import httpx
 from prometheus_client.parser import text_string_to_metric_families
 
+from rehearsal.control import Layout
 from rehearsal.processes import wait_until
 from rehearsal.stage import Stage, StageError
 
@@ -14,12 +17,18 @@ def turn_on(stage: Stage, *, patience: float = 20.0) -> str:
     Raises StageError when some still are after PATIENCE seconds; the site stays read-only."""
     stage.maintenance.touch()
     seen: list[float | None] = []
+    draining = Layout(stage.folder).draining
 
     def drained() -> bool:
+        if draining.exists():  # an instance that was replaced, and is in nobody's count, may still be writing
+            seen.append(math.nan)
+            return False
         seen.append(writes_in_flight(stage))
         return seen[-1] in (None, 0.0)
 
     if not wait_until(drained, patience, every=0.1):
+        if math.isnan(seen[-1] or 0.0):
+            raise StageError("the site is read-only, but an instance that was replaced has not ended yet")
         raise StageError(f"the site is read-only, but {seen[-1]:g} writes are still on their way")
     if seen[-1] is None:
         return "the site is read-only; the app does not answer, so no writes were waited for"
@@ -40,6 +49,8 @@ def writes_in_flight(stage: Stage) -> float | None:
         return None
     except httpx.HTTPError as error:
         raise StageError(f"the site is read-only; its metrics failed: {type(error).__name__}") from error
+    if answer.status_code == 502:  # the edge answers, and there is no app behind it
+        return None
     for family in text_string_to_metric_families(answer.text):
         for sample in family.samples:
             if sample.name == IN_FLIGHT:

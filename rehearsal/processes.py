@@ -122,6 +122,12 @@ def _tie(death_signal: signal.Signals) -> Callable[[], None]:
     return tie
 
 
+def exit_code(process: Running) -> int | None:
+    """With what a child of this process ended; None while it runs. Negative: the signal that ended it."""
+    child = _children.get(process.token)
+    return None if child is None else child.poll()
+
+
 def end(process: Running, *, first: signal.Signals = signal.SIGTERM, patience: float = 10.0) -> bool:
     """End PROCESS and its group: FIRST to the process, SIGKILL to the group after PATIENCE seconds.
     Whether it went by itself. Does nothing when it is gone already."""

@@ -23,9 +23,13 @@ from rehearsal.control import Layout, NotRunning, ask
 from rehearsal.ports import free_port
 from rehearsal.postgres import Postgres, remove_home
 from rehearsal.processes import MARK, alive, read_run_file, spawn, sweep, wait_until, write_private
+from rehearsal.render.book import Book
+from rehearsal.render.code import prepare
 from rehearsal.seed import migrate, seed
 
 APP_SOURCE = Path(__file__).parent / "app"
+BEFORE = Path(__file__).parent / "before"  # the files of the app that the move to PostgreSQL changes, as they were
+PORTS = ("port", "staging_port", "api_port")
 SETTLE = 60.0
 
 
@@ -35,7 +39,10 @@ class StageError(Exception):
 
 @dataclass(frozen=True)
 class Stage:
-    """Where everything is. DATABASE_URL is PostgreSQL's, for the role `app`; the app starts on SQLITE."""
+    """Where everything is. DATABASE_URL is PostgreSQL's, for the role `app`; the app starts on SQLITE.
+
+    What begins with `render_` is of the stand-in for Render: its API, the key to it, and the ids of what it has.
+    """
 
     folder: Path
     app_dir: Path
@@ -56,6 +63,20 @@ class Stage:
     visitors_status: Path
     visitors: bool
     rate: float
+    render_api: str
+    render_token: str
+    render_owner: str
+    render_service: str
+    render_database: str
+    render_staging_service: str
+    render_staging_database: str
+    render_repository: Path
+    staging_url: str
+    staging_database_url: str
+    staging_outbox: Path
+    staging_sqlite: Path
+    identity_url: str
+    oauth_secret: str
 
 
 def set_stage(
@@ -77,7 +98,7 @@ def set_stage(
     except subprocess.CalledProcessError as error:
         said = (error.stderr or b"").decode(errors="replace")[-2000:]
         raise StageError(f"{' '.join(map(str, error.cmd))} failed:\n{said}") from error
-    plan = {"visitors": visitors, "rate": rate, "port": _port_before(layout) or free_port()}
+    plan = {"visitors": visitors, "rate": rate} | _ports(layout)
     write_private(layout.plan, json.dumps(plan))
     _start_supervisor(layout, detached)
     return load_stage(layout.folder)
@@ -126,9 +147,12 @@ def load_stage(folder: Path) -> Stage:
         raise StageError(f"the stage in {folder} is of another version: make a new one") from error
 
 
-def save_stage(layout: Layout, postgres: Postgres, plan: dict[str, Any], secret_key: str) -> Stage:
+def save_stage(layout: Layout, postgres: Postgres, plan: dict[str, Any], book: Book) -> Stage:
     """Write down where everything is (stage.json, mode 0600: it holds passwords)."""
-    base_url = f"http://127.0.0.1:{plan['port']}"
+    base_url, api = f"http://127.0.0.1:{plan['port']}", f"http://127.0.0.1:{plan['api_port']}"
+    keys = new_secrets(layout)
+    service, staging = book.services
+    base, staging_base = book.bases
     made = Stage(
         folder=layout.folder,
         app_dir=layout.app,
@@ -139,7 +163,7 @@ def save_stage(layout: Layout, postgres: Postgres, plan: dict[str, Any], secret_
         superuser_url=postgres.superuser_url,
         postgres_home=postgres.home,
         python=sys.executable,
-        secret_key=secret_key,
+        secret_key=keys["secret_key"],
         outbox=layout.outbox,
         access_log=layout.logs / "access.log",
         error_log=layout.logs / "error.log",
@@ -149,6 +173,20 @@ def save_stage(layout: Layout, postgres: Postgres, plan: dict[str, Any], secret_
         visitors_status=layout.visitors_status,
         visitors=plan["visitors"],
         rate=plan["rate"],
+        render_api=f"{api}/v1",
+        render_token=f"rnd_{keys['render_token']}",
+        render_owner=book.owner,
+        render_service=service.id,
+        render_database=base.id,
+        render_staging_service=staging.id,
+        render_staging_database=staging_base.id,
+        render_repository=layout.repository,
+        staging_url=f"http://127.0.0.1:{plan['staging_port']}",
+        staging_database_url=f"{postgres.url.rsplit('/', 1)[0]}/{staging_base.database}",
+        staging_outbox=layout.staging_outbox,
+        staging_sqlite=layout.staging / "instance" / "app.db",
+        identity_url=f"{api}/identity",
+        oauth_secret=keys["oauth_secret"],
     )
     write_private(layout.stage, json.dumps(asdict(made), default=str, indent=2))
     return made
@@ -161,16 +199,18 @@ def running(folder: Path) -> bool:
 
 def clear_remains(layout: Layout) -> None:
     """End what an earlier supervisor left running. Itself first, so that it starts nothing again."""
-    for name in ("supervisor", "visitors", "app", "postgres"):
-        sweep(layout.run_file(name))
+    sweep(layout.run_file("supervisor"))
+    for path in sorted(layout.run.glob("*.run.json"), reverse=True):
+        sweep(path)
 
 
 def _prepare_app(layout: Layout, users: int) -> None:
-    """The app with its first commit and its seeded database; each step only if it is not done yet."""
-    if not (layout.app / "wsgi.py").exists():
+    """The app with its commits and its seeded database; each step only if it is not done yet."""
+    done = layout.repository / "prepared"
+    if not done.exists():
         shutil.copytree(APP_SOURCE, layout.app, ignore=shutil.ignore_patterns("__pycache__"), dirs_exist_ok=True)
-    if not (layout.app / ".git").exists():
-        _first_commit(layout.app)
+        prepare(layout.app, layout.repository, BEFORE)
+        done.touch()
     if not layout.sqlite.exists():
         unfinished = layout.sqlite.with_suffix(".unfinished")
         layout.sqlite.parent.mkdir(exist_ok=True)
@@ -178,22 +218,6 @@ def _prepare_app(layout: Layout, users: int) -> None:
         migrate(layout.app, database_url=f"sqlite:///{unfinished}")
         seed(unfinished, users=users)
         unfinished.rename(layout.sqlite)
-
-
-def _first_commit(app: Path) -> None:
-    identity = [
-        "-c",
-        "user.name=SkyModder",
-        "-c",
-        "user.email=dev@skymodder.example",
-        "-c",
-        "commit.gpgsign=false",
-    ]
-    hooks = ["-c", "core.hooksPath=/dev/null"]
-    env = {key: value for key, value in os.environ.items() if not key.startswith("GIT_")}
-    for words in (["init", "-q", "-b", "main"], ["add", "-A"], ["commit", "-q", "-m", "SkyModder"]):
-        argv = ["git", *identity, *hooks, "-C", str(app), *words]
-        subprocess.run(argv, check=True, capture_output=True, timeout=60, env=env)
 
 
 # The ends of the pipes that running supervisors listen to: closed when this process ends, however it ends.
@@ -237,9 +261,10 @@ def _let_go(folder: Path) -> None:
         os.close(hold)
 
 
-def _port_before(layout: Layout) -> int | None:
-    plan = _read(layout.plan)
-    return None if plan is None else int(plan["port"])
+def _ports(layout: Layout) -> dict[str, int]:
+    """Those of the time before, for what was there then."""
+    before = _read(layout.plan) or {}
+    return {name: int(before[name]) if name in before else free_port() for name in PORTS}
 
 
 def _read(path: Path) -> dict[str, Any] | None:
@@ -252,8 +277,10 @@ def _read(path: Path) -> dict[str, Any] | None:
 
 def new_secrets(layout: Layout) -> dict[str, str]:
     """The stage's passwords, made once: sessions and data survive a restart of everything."""
-    found = _read(layout.secrets)
-    if found is None:
-        found = {name: secrets.token_hex(16) for name in ("secret_key", "password", "superuser_password")}
+    found = _read(layout.secrets) or {}
+    names = ("secret_key", "password", "superuser_password", "oauth_secret", "render_token")
+    missing = {name: secrets.token_hex(16) for name in names if name not in found}
+    if missing:
+        found |= missing
         write_private(layout.secrets, json.dumps(found))
     return found

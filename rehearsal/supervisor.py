@@ -1,49 +1,53 @@
-"""The process that owns the stage: PostgreSQL, the app, the visitors. It takes orders one at a time.
+"""The process that owns the stage: PostgreSQL, what stands in for Render, the visitors. It takes orders.
 
-Single-threaded: the kernel ends a child with the thread that started it, and here that thread is the process.
+Everything is done by one thread, a step at a time: the kernel ends a child with the thread that started it, and
+here that thread is the process. Other threads only serve HTTP.
 """
 
 import json
 import os
 import select
 import signal
+import socket
 import sys
 import time
 import traceback
-from collections.abc import Callable
-from contextlib import suppress
+from collections.abc import Generator
+from contextlib import closing, suppress
 from pathlib import Path
+from threading import Thread
 from typing import Any
 
 import httpx
+import psycopg2
 
 from rehearsal.control import Layout, database_in_use, listen
-from rehearsal.postgres import Postgres, PostgresError, start_postgres, stop_postgres
-from rehearsal.processes import Running, alive, end, spawn, wait_until, write_private
+from rehearsal.postgres import Postgres, PostgresError, create_database, start_postgres, stop_postgres
+from rehearsal.processes import Running, alive, end, spawn, write_private
+from rehearsal.render.api import ApiServer
+from rehearsal.render.book import FAULTS, load_book
+from rehearsal.render.platform import Platform, Refused
+from rehearsal.render.shelf import make_book
 from rehearsal.stage import Stage, new_secrets, save_stage
 
 WATCH_EVERY = 0.5
-APP_READY = 30.0
-PATIENCE = 12.0  # over gunicorn's own graceful_timeout
-
-
-class Refused(Exception):
-    """An order that cannot be carried out; the text says why."""
+STEP_EVERY = 0.02
 
 
 class Supervisor:
-    """Holds what runs. Every change goes through `obey`."""
+    """Holds what runs. Every change goes through `obey`, or the API's `Platform.do`."""
 
     def __init__(self, layout: Layout) -> None:
         self.layout = layout
         self.plan: dict[str, Any] = json.loads(layout.plan.read_text())
-        self.app: Running | None = None
+        self.platform: Platform | None = None
+        self.api: ApiServer | None = None
         self.visitors: Running | None = None
         self.postgres: Postgres | None = None
         self.stage: Stage | None = None
-        self.restarts = {"app": 0, "visitors": 0}
+        self.visitor_restarts = 0
         self.stopping = False
-        self.restart_at = 0.0
+        self.watch_at = self.restart_at = 0.0
         signal.signal(signal.SIGTERM, self._stop)
         signal.signal(signal.SIGINT, self._stop)
 
@@ -54,37 +58,53 @@ class Supervisor:
         """Start everything, then watch and obey until told to stop, or until LEASH (a pipe) is let go."""
         with listen(self.layout) as server:
             try:
-                self._start_all()
+                platform = self._start_all()
                 self.layout.ready.touch()
-                watched: list[Any] = [server] if leash is None else [server, leash]
+                watched: list[Any] = [server, platform.bell] + ([] if leash is None else [leash])
                 while not self.stopping:
                     # Interrupted calls are resumed by Python, so the time limit also bounds a signal's delay.
-                    readable, _, _ = select.select(watched, [], [], WATCH_EVERY)
+                    patience = STEP_EVERY if platform.steps else WATCH_EVERY
+                    readable, _, _ = select.select(watched, [], [], patience)
                     if leash in readable and not os.read(leash or 0, 1024):
                         self.stopping = True
-                    elif server in readable:
-                        self._answer(server.accept()[0])
-                    self._watch()
+                    if platform.bell in readable:
+                        os.read(platform.bell, 4096)
+                    if server in readable:
+                        self._listen_to(server.accept()[0])
+                    platform.step()
+                    if not self.stopping and time.monotonic() >= self.watch_at:
+                        self.watch_at = time.monotonic() + WATCH_EVERY
+                        self._watch()
             finally:
                 self.layout.ready.unlink(missing_ok=True)
                 self._end_all()
 
-    def _answer(self, client: Any) -> None:
-        with client, suppress(OSError, ValueError):
+    def _listen_to(self, client: socket.socket) -> None:
+        """Obey CLIENT. What takes a while is answered when it is done."""
+        assert self.platform is not None
+
+        def answer(done: Any) -> None:
+            with client, suppress(OSError):
+                client.sendall(json.dumps(_answer(done)).encode() + b"\n")
+
+        try:
             client.settimeout(5.0)
             with client.makefile("rb") as lines:
                 order = json.loads(lines.readline())
-            try:
-                answer = {"ok": True} | self.obey(order)
-            except Refused as refusal:
-                answer = {"ok": False, "text": str(refusal)}
-            except Exception as error:
-                traceback.print_exc()
-                answer = {"ok": False, "text": f"{type(error).__name__}: {error}"}
-            client.sendall(json.dumps(answer).encode() + b"\n")
+            done = self.obey(order)
+        except (OSError, ValueError):
+            client.close()
+        except Exception as error:
+            answer(error)
+        else:
+            if isinstance(done, Generator):
+                self.platform.run(done, answer)
+            else:
+                answer(done)
 
-    def obey(self, order: dict[str, Any]) -> dict[str, Any]:
-        """Carry out an order; what was done. Raises Refused."""
+    def obey(self, order: dict[str, Any]) -> dict[str, Any] | Generator[None, None, dict[str, Any]]:
+        """Carry out an order; what was done, or the steps to it. Raises Refused."""
+        assert self.platform is not None
         match order:
             case {"order": "stop"}:
                 self.stopping = True
@@ -92,23 +112,41 @@ class Supervisor:
             case {"order": "status"}:
                 return self._status()
             case {"order": "restart"}:
-                return {"text": self._deploy(database_in_use(self.layout))}
+                return self._told(self.platform.restart(self.platform.production))
             case {"order": "switch", "to": "sqlite" | "postgresql" as database}:
-                return {"text": self._deploy(database)}
+                if database == "postgresql" and not self._postgres_up():
+                    raise Refused("PostgreSQL is not running: nothing was changed")
+                return self._told(self.platform.switch(database))
             case {"order": "postgres", "to": "on" | "off" as wanted}:
                 return {"text": self._turn_postgres(wanted)}
+            case {"order": "fail", "next": str(what)} if what in (*FAULTS, "nothing"):
+                with self.platform.book.change():
+                    self.platform.book.settings.fail_next = "" if what == "nothing" else what
+                return {"text": f"the next deploy fails at {what}"}
+            case {"order": "build", "seconds": int() | float() as seconds, "health": int() | float() as health}:
+                with self.platform.book.change():
+                    settings = self.platform.book.settings
+                    settings.build_seconds, settings.health_seconds = float(seconds), float(health)
+                return {"text": f"a build takes {seconds:g} s or more, a health check {health:g} s at the most"}
         raise Refused(f"unknown order {order!r}")
 
     # What runs
 
-    def _start_all(self) -> None:
-        keys = new_secrets(self.layout)
+    def _start_all(self) -> Platform:
         self._start_postgres()
         assert self.postgres is not None
-        self.stage = save_stage(self.layout, self.postgres, self.plan, keys["secret_key"])
-        self._start_app(database_in_use(self.layout))
+        book = load_book(self.layout.book)
+        make_book(book, self.plan, f"{self.postgres.url.rsplit('/', 1)[0]}/app_staging")
+        self._make_database("app_staging")
+        self.stage = save_stage(self.layout, self.postgres, self.plan, book)
+        self.platform = platform = Platform(self.layout, self.stage, book)
+        platform.server, platform.turn = lambda: self.postgres, self._turn_postgres
+        platform.start()
+        self.api = ApiServer(self.plan["api_port"], platform, self.stage.render_token)
+        Thread(target=self.api.serve_forever, kwargs={"poll_interval": 0.2}, daemon=True).start()
         if self.plan["visitors"]:
             self._start_visitors()
+        return platform
 
     def _start_postgres(self) -> None:
         keys = new_secrets(self.layout)
@@ -127,53 +165,18 @@ class Supervisor:
         )
         write_private(self.layout.postgres, json.dumps({"home": str(self.postgres.home), "port": self.postgres.port}))
 
-    def _start_app(self, database: str) -> dict[str, Any]:
-        """Start gunicorn on DATABASE and wait until its own processes answer; what /healthz says then."""
-        assert self.stage is not None
-        instance = f"srv-skymodder-{time.time_ns():x}"
-        argv = [sys.executable, "-m", "gunicorn", "-c", "gunicorn.conf.py", "wsgi:app"]
-        self.layout.database.write_text(database)
-        self.app = spawn(
-            "app",
-            argv,
-            log=self.stage.error_log,
-            cwd=self.layout.app,
-            env=self._app_environment(database, instance),
-            run_file=self.layout.run_file("app"),
-        )
-        answer: dict[str, Any] = {}
+    def _make_database(self, name: str) -> None:
+        assert self.postgres is not None
+        with closing(psycopg2.connect(self.postgres.superuser_url)) as connection, connection.cursor() as cursor:
+            cursor.execute("SELECT 1 FROM pg_database WHERE datname = %s", (name,))
+            missing = not cursor.fetchone()
+        if missing:
+            create_database(self.postgres.superuser_url, name)
 
-        def answers() -> bool:
-            assert self.app is not None
-            if not alive(self.app):
-                return True
-            answer.update(self._health())
-            return answer.get("instance") == instance
-
-        if not wait_until(answers, APP_READY, every=0.1) or answer.get("instance") != instance:
-            raise Refused(f"the app did not start on {database}; see {self.stage.error_log}")
-        return answer
-
-    def _app_environment(self, database: str, instance: str) -> dict[str, str]:
-        assert self.stage is not None
-        env = {key: value for key, value in os.environ.items() if not key.startswith("RENDER_")}
-        env.pop("PYTHONPATH", None)
-        return env | {
-            "DATABASE_URL": self.stage.database_url if database == "postgresql" else "",
-            "SECRET_KEY": self.stage.secret_key,
-            "MAIL_OUTBOX": str(self.layout.outbox),
-            "MAINTENANCE_FILE": str(self.layout.maintenance),
-            "PROMETHEUS_MULTIPROC_DIR": str(self.layout.run / "metrics"),
-            "ACCESS_LOG": str(self.stage.access_log),
-            "ERROR_LOG": str(self.stage.error_log),
-            "PORT": str(self.plan["port"]),
-            "WEB_CONCURRENCY": "2",
-            "RENDER_INSTANCE_ID": instance,
-            "PYTHONDONTWRITEBYTECODE": "1",
-        }
+    def _postgres_up(self) -> bool:
+        return self.postgres is not None and alive(self.postgres.process)
 
     def _start_visitors(self) -> None:
-        assert self.stage is not None
         argv = [sys.executable, "-m", "rehearsal.visitors", "--stage", str(self.layout.folder)]
         self.visitors = spawn(
             "visitors",
@@ -183,69 +186,50 @@ class Supervisor:
             run_file=self.layout.run_file("visitors"),
         )
 
-    def _end_app(self) -> None:
-        if self.app is not None:
-            end(self.app, patience=PATIENCE)
-        self.app = None
-        self.layout.run_file("app").unlink(missing_ok=True)
-
     def _end_all(self) -> None:
         if self.visitors is not None:
             end(self.visitors)
-        self._end_app()
+        if self.api is not None:
+            self.api.shutdown()
+            self.api.server_close()
+        if self.platform is not None:
+            self.platform.end()
         if self.postgres is not None:
             stop_postgres(self.postgres)
-        for name in ("visitors", "app", "postgres", "supervisor"):
-            self.layout.run_file(name).unlink(missing_ok=True)
+        for path in self.layout.run.glob("*.run.json"):
+            path.unlink(missing_ok=True)
         (self.layout.run / "control").unlink(missing_ok=True)
 
     def _watch(self) -> None:
-        """Start the app and the visitors again when they died, as a platform does; once a second at most.
+        """Instances and visitors that died are started again, as a platform does; once a second at most.
         PostgreSQL stays down: that is somebody else's machine."""
-        if self.stopping or time.monotonic() < self.restart_at:
-            return
-        starts: list[tuple[str, Running | None, Callable[[], object]]] = [
-            ("app", self.app, lambda: self._start_app(database_in_use(self.layout))),
-            ("visitors", self.visitors, self._start_visitors),
-        ]
-        for name, process, start in starts:
-            if process is not None and not alive(process):
-                self.restarts[name] += 1
-                self.restart_at = time.monotonic() + 1.0
-                print(f"{name} ended by itself, starting it again", flush=True)
-                end(process)
-                try:
-                    start()
-                except Refused as refusal:
-                    print(refusal, flush=True)
+        assert self.platform is not None
+        if self.postgres is not None:
+            self.platform.meter.sample("postgres", self.postgres.pid, "postgres")
+        self.platform.watch()
+        if self.visitors is not None and not alive(self.visitors) and time.monotonic() >= self.restart_at:
+            self.visitor_restarts += 1
+            self.restart_at = time.monotonic() + 1.0
+            print("visitors ended by themselves, starting them again", flush=True)
+            end(self.visitors)
+            self._start_visitors()
 
     # Orders
 
-    def _deploy(self, database: str) -> str:
-        """Restart the app on DATABASE. When it does not come up there, it is put back where it was."""
-        before = database_in_use(self.layout)
-        if database == "postgresql" and not (self.postgres and alive(self.postgres.process)):
-            raise Refused("PostgreSQL is not running: nothing was changed")
-        began = time.monotonic()
-        self._end_app()
-        try:
-            health = self._start_app(database)
-        except Refused as refusal:
-            self._end_app()
-            self._start_app(before)
-            raise Refused(f"{refusal}; it is back on {before}") from None
-        took = time.monotonic() - began
+    def _told(self, steps: Generator[None, None, dict[str, Any]]) -> Generator[None, None, dict[str, Any]]:
+        """STEPS, and what is to be said of them: where the app is now, and how well it is."""
+        done = yield from steps
+        health = {"database": "unknown", "commit": "unknown", "instance": "unknown"} | self._health()
         well = "" if health["status"] == "ok" else f", but is not well: {health.get('problem')}"
-        return (
-            f"restarted in {took:.1f} s: {before} -> {health['database']}, commit {health['commit'][:12]}, "
-            f"instance {health['instance']} serves{well}"
-        )
+        return {
+            "text": f"restarted in {done['took']:.1f} s: {done['before']} -> {health['database']}, "
+            f"commit {health['commit'][:12]}, instance {health['instance']} serves{well}"
+        }
 
     def _turn_postgres(self, wanted: str) -> str:
-        up = self.postgres is not None and alive(self.postgres.process)
         if wanted == "off" and self.postgres is not None:
             stop_postgres(self.postgres)
-        elif wanted == "on" and not up:
+        elif wanted == "on" and not self._postgres_up():
             try:
                 self._start_postgres()
             except PostgresError as error:
@@ -253,16 +237,22 @@ class Supervisor:
         return f"PostgreSQL is {wanted}"
 
     def _status(self) -> dict[str, Any]:
+        assert self.platform is not None
+        instance = self.platform.instances.get(self.platform.production.id)
         postgres = self.postgres.process if self.postgres else None
-        up = {"app": self.app, "postgres": postgres, "visitors": self.visitors}
+        up = {"app": instance.process if instance else None, "postgres": postgres, "visitors": self.visitors}
         visitors: dict[str, Any] = {}
         with suppress(FileNotFoundError, ValueError):
             visitors = json.loads(self.layout.visitors_status.read_text())
+        deploys = self.platform.book.deploys_of(self.platform.production.id)
         return {
             "database": database_in_use(self.layout),
             "running": {name: process is not None and alive(process) for name, process in up.items()},
             "pids": {name: process.pid for name, process in up.items() if process is not None},
-            "restarts": self.restarts,
+            "restarts": {"app": self.platform.restarts["app"], "visitors": self.visitor_restarts},
+            "deploy": {"id": deploys[0].id, "status": deploys[0].status, "commit": deploys[0].commit}
+            if deploys
+            else {},
             "health": self._health(),
             "visitors": visitors,
         }
@@ -275,6 +265,16 @@ class Supervisor:
         except (httpx.HTTPError, ValueError) as error:
             return {"status": "error", "problem": type(error).__name__}
         return found if isinstance(found, dict) else {"status": "error", "problem": "not an object"}
+
+
+def _answer(done: Any) -> dict[str, Any]:
+    """What becomes of an order, as it is told."""
+    if isinstance(done, Refused):
+        return {"ok": False, "text": str(done)}
+    if isinstance(done, Exception):
+        traceback.print_exception(done)
+        return {"ok": False, "text": f"{type(done).__name__}: {done}"}
+    return {"ok": True, **done}
 
 
 def serve(folder: Path, *, leashed: bool) -> None:

@@ -10,13 +10,27 @@ HERE = Path(__file__).resolve().parent
 
 
 @dataclass(frozen=True)
+class OAuth:
+    """A provider of identities that lets people log in."""
+
+    name: str
+    authorize_url: str
+    token_url: str
+    userinfo_url: str
+    client_id: str
+    client_secret: str
+
+
+@dataclass(frozen=True)
 class Settings:
     database_url: str
     secret_key: str
     outbox: Path
     maintenance_file: Path
+    trouble_file: Path
     commit: str
     instance: str
+    oauth: OAuth | None
     pool_size: int
     max_overflow: int
 
@@ -37,14 +51,23 @@ def current_commit() -> str:
     return found.stdout.strip() or "unknown"
 
 
+def oauth(env: Mapping[str, str]) -> OAuth | None:
+    """The provider, if all of it is set."""
+    names = ("AUTHORIZE_URL", "TOKEN_URL", "USERINFO_URL", "CLIENT_ID", "CLIENT_SECRET")
+    values = [env.get(f"OAUTH_{name}", "") for name in names]
+    return OAuth(env.get("OAUTH_NAME") or "OAuth", *values) if all(values) else None
+
+
 def load(env: Mapping[str, str]) -> Settings:
     return Settings(
         database_url=database_url(env.get("DATABASE_URL", "")),
         secret_key=env.get("SECRET_KEY", "development-only"),
         outbox=HERE / env.get("MAIL_OUTBOX", "outbox"),
         maintenance_file=HERE / env.get("MAINTENANCE_FILE", "maintenance"),
+        trouble_file=HERE / env.get("TROUBLE_FILE", "trouble.json"),
         commit=env.get("RENDER_GIT_COMMIT") or current_commit(),
         instance=env.get("RENDER_INSTANCE_ID", ""),
+        oauth=oauth(env),
         pool_size=int(env.get("DB_POOL_SIZE", "5")),
         max_overflow=int(env.get("DB_MAX_OVERFLOW", "5")),
     )

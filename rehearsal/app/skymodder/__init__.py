@@ -7,15 +7,17 @@ from sqlalchemy.exc import OperationalError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
 from werkzeug.exceptions import HTTPException
 
-from . import accounts, api, community, health, keys, lists, maintenance, metrics, sessions
+from . import accounts, api, community, health, keys, lists, maintenance, metrics, oauth, sessions, trouble
 
 
 def create_app() -> Flask:
     app = Flask(__name__)
     metrics.init(app)
+    trouble.init(app)
     maintenance.init(app)
     sessions.init(app)
-    for module in (accounts, community, lists, keys, api, health):
+    oauth.init(app)
+    for module in (accounts, oauth, community, lists, keys, api, health):
         app.register_blueprint(module.pages)
     app.teardown_appcontext(close_db)
     app.after_request(_headers)

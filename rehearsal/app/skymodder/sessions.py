@@ -22,7 +22,7 @@ COOKIE = "session"
 VISITOR = "visitor"
 LIFETIME = timedelta(days=30)
 TOUCH_AFTER = timedelta(minutes=5)
-NO_DATABASE = frozenset({"static", "metrics", "health.healthz"})
+NO_DATABASE = frozenset({"static", "metrics", "health.healthz", "health.livez"})
 
 
 def digest(secret: str) -> str:
