@@ -41,7 +41,8 @@ def _parser() -> argparse.ArgumentParser:
     command("switch", "deploy what is live on the other database").add_argument(
         "to", choices=("postgresql", "sqlite")
     )
-    command("restart", "restart the app on the database it uses")
+    restart = command("restart", "restart the app on the database it uses")
+    restart.add_argument("--service", choices=("app", "staging"), default="app")
     command("postgres", "stop or start PostgreSQL, for practising faults").add_argument("to", choices=("on", "off"))
     fail = command("fail", "let the next deploy fail, for practising it")
     fail.add_argument("next", choices=("build", "pre_deploy", "health", "nothing"))
@@ -93,7 +94,8 @@ def _run(given: argparse.Namespace) -> int:
 
             print(repair(load_stage(folder)))
             return 0
-    words = {name: value for name, value in vars(given).items() if name in ("to", "next", "seconds", "health")}
+    said = ("to", "next", "seconds", "health", "service")
+    words = {name: value for name, value in vars(given).items() if name in said}
     order = {"order": given.command} | words
     answer = ask(Layout(folder.resolve()), order)
     print(answer["text"], file=sys.stdout if answer["ok"] else sys.stderr)

@@ -26,6 +26,7 @@ from rehearsal.postgres import Postgres, PostgresError, create_database, start_p
 from rehearsal.processes import Running, alive, end, spawn, write_private
 from rehearsal.render.api import ApiServer
 from rehearsal.render.book import FAULTS, load_book
+from rehearsal.render.instances import STAGING
 from rehearsal.render.platform import Platform, Refused
 from rehearsal.render.shelf import make_book
 from rehearsal.stage import Stage, new_secrets, save_stage
@@ -111,6 +112,8 @@ class Supervisor:
                 return {"text": "stopping"}
             case {"order": "status"}:
                 return self._status()
+            case {"order": "restart", "service": "staging"}:
+                return self._restart_staging()
             case {"order": "restart"}:
                 return self._told(self.platform.restart(self.platform.production))
             case {"order": "switch", "to": "sqlite" | "postgresql" as database}:
@@ -225,6 +228,11 @@ class Supervisor:
             "text": f"restarted in {done['took']:.1f} s: {done['before']} -> {health['database']}, "
             f"commit {health['commit'][:12]}, instance {health['instance']} serves{well}"
         }
+
+    def _restart_staging(self) -> Generator[None, None, dict[str, Any]]:
+        assert self.platform is not None
+        done = yield from self.platform.restart(self.platform.book.service(STAGING))
+        return {"text": f"staging restarted in {done['took']:.1f} s"}
 
     def _turn_postgres(self, wanted: str) -> str:
         if wanted == "off" and self.postgres is not None:

@@ -12,10 +12,12 @@ from collections.abc import Callable, Iterator, Mapping
 from contextlib import closing, contextmanager, suppress
 from datetime import UTC, datetime
 from pathlib import Path
+from urllib.parse import urlsplit
 from typing import NoReturn
 
 import click
 
+from rehearsal.control import Layout, ask
 from rehearsal.stage import Stage, StageError, end_stage, load_stage, running, set_stage
 from state.events import utc_text
 from state.record import RecordError
@@ -101,6 +103,7 @@ def _targets(stage: Stage) -> dict[str, str | int | float | bool | list[str]]:
         "sqlite": stage.sqlite,
         "app_dir": stage.app_dir,
         "outbox": stage.outbox,
+        "staging_outbox": stage.staging_outbox,
     }
     return {
         **{key: str(path.relative_to(stage.folder)) for key, path in within.items()},
@@ -109,6 +112,16 @@ def _targets(stage: Stage) -> dict[str, str | int | float | bool | list[str]]:
         "python": "python3",  # found on the engine's PATH, where ours is first: no path of this machine in a record
         "journeys": "journeys.toml",
         "restart_command": ["python3", "-m", "rehearsal", "restart", "--stage", "."],
+        "staging_restart_command": ["python3", "-m", "rehearsal", "restart", "--stage", ".", "--service", "staging"],
+        "staging_url": stage.staging_url,
+        "test_command": ["python3", "-m", "unittest", "discover", "tests"],
+        "render_api": stage.render_api,
+        "render_service": stage.render_service,
+        "render_staging": stage.render_staging_service,
+        "render_database": stage.render_database,
+        "notify": f"json://{urlsplit(stage.render_api).netloc}/team",
+        "previous_deploy": ask(Layout(stage.folder), {"order": "status"})["deploy"]["id"],
+        "monthly_budget": 30,
         "backups": "backups",
         "database_url": "${env:DATABASE_URL}",
     }
@@ -118,7 +131,13 @@ def _environ(stage: Stage) -> dict[str, str]:
     path = os.pathsep.join((str(Path(sys.executable).parent), os.environ.get("PATH", os.defpath)))
     root = str(Path(__file__).resolve().parents[2])
     imports = os.pathsep.join(filter(None, (root, os.environ.get("PYTHONPATH", ""))))
-    return {**os.environ, "DATABASE_URL": stage.database_url, "PATH": path, "PYTHONPATH": imports}
+    own = {
+        "DATABASE_URL": stage.database_url,
+        "STAGING_DATABASE_URL": stage.staging_database_url,
+        "RENDER_API_KEY": stage.render_token,
+        "BACKUP_STORE": str(stage.folder / "vault"),
+    }
+    return {**os.environ, **own, "PATH": path, "PYTHONPATH": imports}
 
 
 def _end_engine(folder: Path) -> None:
