@@ -11,6 +11,7 @@ from tminus.cli.common import json_option, name_option
 
 @click.command()
 @click.option("--auto", is_flag=True, help="Fly it unattended, without a terminal; the marks are the rehearsal's.")
+@click.option("--rollback", is_flag=True, help="With --auto: let the new version fail, and fly the way back.")
 @click.option(
     "--stage",
     "folder",
@@ -46,6 +47,7 @@ from tminus.cli.common import json_option, name_option
 @json_option
 def command(
     auto: bool,
+    rollback: bool,
     folder: Path,
     users: int,
     fresh: bool,
@@ -64,6 +66,10 @@ def command(
     there goes on where an unfinished one was left. Without a terminal it flies unattended, as with --auto, and
     ends with 0 only if every item is settled and the record verifies.
 
+    With --auto --rollback the new version begins to fail after visitors have written to PostgreSQL: a gate trips,
+    the rollback is decided, what was written is carried back to SQLite, and the flight ends with 0 only if nothing
+    is missing that a visitor was told was saved.
+
     With --project it is your own data that is moved: a copy of the project's SQLite file, by its own Alembic
     migrations in its own interpreter, into a PostgreSQL that is thrown away afterwards. Nothing of the project is
     touched. Exit 0: every row arrived, equal. 1: something was found, by table and row. 2: it cannot begin. 3: it
@@ -77,4 +83,6 @@ def command(
         raise click.UsageError("--sqlite, --python, --rules and --json are about a project: give --project DIR too")
     from tminus.cli.rehearse_stage import rehearse_on_stage
 
-    rehearse_on_stage(folder, users=users, fresh=fresh, auto=auto, name=name)
+    if rollback and not auto:
+        raise click.UsageError("the rollback is flown unattended: say --auto too")
+    rehearse_on_stage(folder, users=users, fresh=fresh, auto=auto, rollback=rollback, name=name)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import json
 import os
 import shutil
 import sqlite3
@@ -12,13 +13,14 @@ from collections.abc import Callable, Iterator, Mapping
 from contextlib import closing, contextmanager, suppress
 from datetime import UTC, datetime
 from pathlib import Path
-from urllib.parse import urlsplit
 from typing import NoReturn
+from urllib.parse import urlsplit
 
 import click
 
 from rehearsal.control import Layout, ask
 from rehearsal.stage import Stage, StageError, end_stage, load_stage, running, set_stage
+from rehearsal.trouble import begin
 from state.events import utc_text
 from state.record import RecordError
 from state.record_file import read_record
@@ -30,11 +32,12 @@ from tminus.places import Place, place_of
 from tminus.practice.auto import ACTOR, NoGo, Pilot
 from tminus.practice.overlay import write_checklist
 
+WRITES, WRITING = 20, 30.0  # of the visitors to the new version, and the seconds they have for them
 RESTARTS = 25  # of an engine that dies under an unattended flight, before it gives up
 
 
-def rehearse_on_stage(folder: Path, *, users: int, fresh: bool, auto: bool, name: str) -> NoReturn:
-    """Rehearse on the stage in FOLDER, and exit. AUTO, or no terminal: unattended."""
+def rehearse_on_stage(folder: Path, *, users: int, fresh: bool, auto: bool, rollback: bool, name: str) -> NoReturn:
+    """Rehearse on the stage in FOLDER, and exit. AUTO, or no terminal: unattended; ROLLBACK: there and back."""
     began = time.monotonic()
     if not auto and sys.stdin.isatty() and not sys.stderr.isatty():
         end(UNUSABLE, "the screen is drawn on stderr, which is not a terminal: do not redirect it, or say --auto")
@@ -45,7 +48,7 @@ def rehearse_on_stage(folder: Path, *, users: int, fresh: bool, auto: bool, name
         fresh = fresh or auto or not _goes_on(folder)
         with _set(folder, users, fresh=fresh) as (stage, checklist, place):
             if auto:
-                sys.exit(_fly(stage, checklist, place, began))
+                sys.exit(_fly(stage, checklist, place, began, rollback))
             sys.exit(_cockpit(stage, checklist, place, name, anew=fresh))
     except (StageError, EngineFailed) as error:
         end(UNUSABLE, str(error))
@@ -169,7 +172,7 @@ def _cockpit(stage: Stage, checklist: Path, place: Place, name: str, *, anew: bo
     return open_cockpit(place.socket, name=your_name(name), read_only=False, farewell=farewell)
 
 
-def _fly(stage: Stage, checklist: Path, place: Place, began: float) -> int:
+def _fly(stage: Stage, checklist: Path, place: Place, began: float, rollback: bool) -> int:
     answers = {"final-backup-counts": lambda: str(_count_users(stage.sqlite))}
     verdict, code, why = "NO-GO", DOES_NOT_HOLD, ""
     t0 = utc_text(datetime.now(UTC))
@@ -177,8 +180,8 @@ def _fly(stage: Stage, checklist: Path, place: Place, began: float) -> int:
         try:
             if not is_up(place):
                 start_engine(checklist, place, t0=t0, anew=turn == 0, environ=_environ(stage))
-            asyncio.run(_flight(place, answers))
-            verdict, code = "GO", HOLDS
+            asyncio.run(_flight(place, answers, stage if rollback else None))
+            verdict, code = "ROLLED BACK" if rollback else "GO", HOLDS
             break
         except EngineGone:
             click.echo("the engine died: starting it again, the record has everything", err=True)
@@ -195,11 +198,34 @@ def _fly(stage: Stage, checklist: Path, place: Place, began: float) -> int:
     return _report(checklist, verdict, code, why, time.monotonic() - began)
 
 
-async def _flight(place: Place, answers: Mapping[str, Callable[[], str]]) -> None:
+async def _flight(place: Place, answers: Mapping[str, Callable[[], str]], failing: Stage | None) -> None:
+    """Fly to the end; the new version of FAILING, if given, fails once it was let in, and the way back is flown."""
     async with Client(place.socket, name=ACTOR, kind="rehearsal", watch=True) as client:
-        await Pilot(client, answers, lambda line: click.echo(line, err=True)).fly()
+        pilot = Pilot(client, answers, lambda line: click.echo(line, err=True))
+        if failing is None:
+            await pilot.fly()
+        else:
+            await pilot.fly(until="let-writes-in")
+            click.echo(await asyncio.to_thread(_fail, failing), err=True)
+            await pilot.roll_back("the rehearsal lets the new version fail, and its visitors see it")
         with suppress(EngineGone):
             await client.ask(StopEngine(close=True))
+
+
+def _fail(stage: Stage) -> str:
+    """Let the new version go wrong, after visitors were told that some of what they wrote there was saved."""
+    if Layout(stage.folder).trouble.exists():
+        return "the new version goes wrong already"
+    before, until = _acknowledged(stage), time.monotonic() + WRITING
+    while _acknowledged(stage) < before + WRITES and time.monotonic() < until:
+        time.sleep(0.2)
+    return f"visitors wrote {_acknowledged(stage) - before} times to PostgreSQL; now {begin(stage, 0.8)}"
+
+
+def _acknowledged(stage: Stage) -> int:
+    with suppress(OSError, ValueError, KeyError):
+        return int(json.loads(stage.visitors_status.read_text())["acknowledged"])
+    return 0
 
 
 def _count_users(database: Path) -> int:

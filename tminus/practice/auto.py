@@ -9,8 +9,8 @@ from contextlib import suppress
 import msgspec
 
 from tminus.client.connection import Client, EngineGone, Refused
-from tminus.client.messages import ItemFace, ItemView, View
-from tminus.client.requests import MarkItem, PassPhase, Plan, RunCheck, ShowPlan
+from tminus.client.messages import GateView, ItemFace, ItemView, View
+from tminus.client.requests import DecideGate, MarkItem, PassPhase, Plan, RunCheck, ShowPlan
 
 ACTOR = "rehearsal"
 TRIES = 4  # looks at one item before the flight gives up: an interrupted or failed look is repeated
@@ -35,10 +35,13 @@ class Pilot:
         self._answers = answers
         self._say = say
 
-    async def fly(self) -> View:
-        """Fly to the end. Returns the last view. Raises NoGo, or EngineGone when the engine died under us."""
+    async def fly(self, until: str = "") -> View:
+        """Fly to the end, or until the phase of the item UNTIL is passed. Returns the last view.
+
+        Raises NoGo, or EngineGone when the engine died under us.
+        """
         await self._wait(lambda view: bool(view.phases))
-        while not self._client.view.run.complete:
+        while not self._client.view.run.complete and not self._passed(until):
             phase_id = self._client.view.standing.phase
             phase = next(p for p in self._client.view.phases if p.id == phase_id)
             self._say(f"— {phase.title}")
@@ -46,6 +49,28 @@ class Pilot:
                 await self._settle(face)
             await self._go(phase_id)
         return self._client.view
+
+    async def roll_back(self, reason: str) -> View:
+        """Wait for a gate that demands it, decide for the rollback because of REASON, and fly that to its end."""
+        if not self._rolling():
+            try:
+                async with asyncio.timeout(PATIENCE):
+                    await self._wait(lambda view: bool(_demanding(view)))
+            except TimeoutError:
+                raise NoGo("no gate has tripped that demands a rollback") from None
+            gate = _demanding(self._client.view)[0]
+            self._say(f"  TRIPPED   {gate.id}: {gate.why}")
+            await self._client.ask(DecideGate(gate=gate.id, decision="roll-back", reason=reason))
+            await self._wait(lambda _: self._rolling())
+        return await self.fly()
+
+    def _rolling(self) -> bool:
+        view = self._client.view
+        return any(phase.id == view.standing.phase and phase.branch == "rollback" for phase in view.phases)
+
+    def _passed(self, item: str) -> bool:
+        view = self._client.view
+        return any(phase.id in view.gone for phase in view.phases if any(one.id == item for one in phase.items))
 
     def _state(self, item: str) -> ItemView:
         return self._client.view.items[item]
@@ -99,7 +124,7 @@ class Pilot:
             async with asyncio.timeout(PATIENCE):
                 while phase_id not in self._client.view.gone:
                     await self._wait(lambda v: v.standing.go in ("GO", "ROLL BACK") or phase_id in v.gone)
-                    if self._client.view.standing.go == "ROLL BACK":
+                    if self._client.view.standing.go == "ROLL BACK" and not self._rolling():
                         break
                     with suppress(Refused):  # a gate changed its mind between the verdict and our GO
                         await self._client.ask(PassPhase(phase=phase_id))
@@ -118,3 +143,7 @@ class Pilot:
             if until(view):
                 return
         raise EngineGone("the engine has gone")
+
+
+def _demanding(view: View) -> list[GateView]:
+    return [gate for gate in view.gates.values() if gate.state == "tripped" and gate.then == "rollback"]
