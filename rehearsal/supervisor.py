@@ -18,10 +18,10 @@ from pathlib import Path
 from threading import Thread
 from typing import Any
 
-import httpx
 import psycopg2
 
 from rehearsal.control import Layout, database_in_use, listen
+from rehearsal.fetch import Unanswered, get
 from rehearsal.postgres import Postgres, PostgresError, create_database, start_postgres, stop_postgres
 from rehearsal.processes import Running, alive, end, spawn, write_private
 from rehearsal.render.api import ApiServer
@@ -260,10 +260,9 @@ class Supervisor:
     def _health(self) -> dict[str, Any]:
         url = f"http://127.0.0.1:{self.plan['port']}/healthz"
         try:
-            answer = httpx.get(url, timeout=6.0, trust_env=False)
-            found = answer.json()
-        except (httpx.HTTPError, ValueError) as error:
-            return {"status": "error", "problem": type(error).__name__}
+            found = json.loads(get(url, timeout=6.0)[1])
+        except (Unanswered, ValueError) as error:
+            return {"status": "error", "problem": f"{error}" if isinstance(error, Unanswered) else "not JSON"}
         return found if isinstance(found, dict) else {"status": "error", "problem": "not an object"}
 
 

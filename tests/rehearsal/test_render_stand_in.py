@@ -14,13 +14,14 @@ import httpx
 import psycopg2
 import pytest
 
+from rehearsal.__main__ import main
+from rehearsal.fetch import get
 from rehearsal.ports import is_free
 from rehearsal.processes import wait_until
 from rehearsal.render.book import IN_FLIGHT
 from rehearsal.seed import migrate
 from rehearsal.stage import Stage, end_stage, set_stage
 from tests.rehearsal.browser import Browser
-from tests.rehearsal.conftest import control
 
 pytestmark = pytest.mark.xdist_group("render-stage")
 MOVE = "Migrate to PostgreSQL for persistent storage"
@@ -76,13 +77,17 @@ def render(stage: Stage) -> Render:
     return made
 
 
+def order(stage: Stage, *words: str) -> None:
+    assert main([*words, "--stage", str(stage.folder)]) == 0
+
+
 def git(stage: Stage, *words: str) -> str:
     argv = ["git", "-C", str(stage.app_dir), *words]
     return subprocess.run(argv, check=True, capture_output=True, text=True, timeout=30).stdout.strip()
 
 
 def health(url: str) -> dict[str, Any]:
-    said: dict[str, Any] = httpx.get(f"{url}/livez", trust_env=False).json()
+    said: dict[str, Any] = json.loads(get(f"{url}/livez", timeout=20)[1])
     return said
 
 
@@ -149,8 +154,8 @@ def test_a_service_a_deploy_and_a_database_have_their_fields(render: Render) -> 
 @pytest.mark.parametrize("what", ["build", "health"])
 def test_a_deploy_that_fails_leaves_the_old_version_live(render: Render, what: str) -> None:
     before, live = health(render.stage.base_url), render.deploys()[-1]["id"]
-    assert control(render.stage.folder, "build", "--health", "1").returncode == 0
-    assert control(render.stage.folder, "fail", what).returncode == 0
+    order(render.stage, "build", "--health", "1")
+    order(render.stage, "fail", what)
     deploy = render.deploy()
     assert render.end_of(deploy["id"]) == {"build": "build_failed", "health": "update_failed"}[what]
     assert health(render.stage.base_url)["instance"] == before["instance"]
@@ -160,12 +165,12 @@ def test_a_deploy_that_fails_leaves_the_old_version_live(render: Render, what: s
     )
     text = {"build": "Build failed: exited with status 1", "health": "Timed out: the health check"}[what]
     assert any(text in one["message"] for one in said["logs"])
-    assert control(render.stage.folder, "build").returncode == 0
+    order(render.stage, "build")
 
 
 def test_a_deploy_under_way_is_cancelled_and_the_next_one_waits_for_it(render: Render) -> None:
     before = health(render.stage.base_url)["instance"]
-    assert control(render.stage.folder, "build", "--seconds", "60").returncode == 0
+    order(render.stage, "build", "--seconds", "60")
     first = render.deploy()
     waiting = render.http.post(f"{render.service}/deploys", json={})
     assert (waiting.status_code, waiting.content) == (202, b"")
@@ -175,7 +180,7 @@ def test_a_deploy_under_way_is_cancelled_and_the_next_one_waits_for_it(render: R
     assert {render.end_of(second), render.end_of(first["id"])} == {"canceled"}
     assert render.http.post(f"{render.service}/deploys/{second}/cancel").status_code == 409
     assert health(render.stage.base_url)["instance"] == before
-    assert control(render.stage.folder, "build").returncode == 0
+    order(render.stage, "build")
 
 
 def test_the_maintenance_page_is_the_read_only_mode(render: Render) -> None:
@@ -183,7 +188,7 @@ def test_the_maintenance_page_is_the_read_only_mode(render: Render) -> None:
     assert render.http.patch(render.service, json=mode).json()["serviceDetails"]["maintenanceMode"]["enabled"] is True
     assert health(render.stage.base_url)["maintenance"] is True
     assert Browser(render.stage.base_url).register("late").status_code == 503
-    assert control(render.stage.folder, "maintenance", "off").returncode == 0
+    order(render.stage, "maintenance", "off")
     assert render.get(render.service)["serviceDetails"]["maintenanceMode"]["enabled"] is False
 
 
@@ -235,16 +240,16 @@ def test_a_push_deploys_on_postgresql_and_no_request_is_lost(render: Render) -> 
     assert (stage.folder / "run" / "database").read_text() == "postgresql"
 
 
-def test_trouble_is_of_the_database_in_use_alone(render: Render) -> None:
+def test_trouble_is_of_the_database_in_use_alone(render: Render, capsys: pytest.CaptureFixture[str]) -> None:
     stage = render.stage
     assert health(stage.base_url)["database"] == "postgresql"
-    done = control(stage.folder, "break", "errors", "--share", "1")
-    assert done.stdout == "100% of the requests go wrong while the app is on postgresql\n"
+    order(stage, "break", "errors", "--share", "1")
+    assert capsys.readouterr().out == "100% of the requests go wrong while the app is on postgresql\n"
     assert httpx.get(f"{stage.base_url}/lists", trust_env=False).status_code == 500
     assert health(stage.base_url)["status"] == "ok"
-    control(stage.folder, "break", "errors", "--share", "1", "--database", "sqlite")
+    order(stage, "break", "errors", "--share", "1", "--database", "sqlite")
     assert httpx.get(f"{stage.base_url}/lists", trust_env=False).status_code == 200
-    assert control(stage.folder, "repair").returncode == 0
+    order(stage, "repair")
     assert not (stage.folder / "trouble.json").exists()
 
 
@@ -382,8 +387,10 @@ def test_a_suspended_service_answers_nobody_until_it_is_resumed(render: Render) 
     assert (render.get(service)["suspended"], httpx.get(url, trust_env=False).status_code) == ("suspended", 503)
     known = {one["id"] for one in render.deploys(service)}
     assert render.http.post(f"{service}/resume").status_code == 202
-    assert render.end_of(render.newest(known, service), service) == "live"
-    assert health(url)["database"] == "postgresql"
+    deploy = render.newest(known, service)
+    assert render.get(f"{service}/deploys/{deploy}")["trigger"] == "service_resumed"
+    render.http.post(f"{service}/deploys/{deploy}/cancel").raise_for_status()
+    assert render.end_of(deploy, service) == "canceled"
 
 
 def test_a_stage_that_is_set_again_goes_on_with_what_was_live(render: Render) -> None:
