@@ -18,7 +18,7 @@ class Rule:
 
 
 RULES = (
-    Rule("POST", re.compile(r"/services/[^/]+/(deploys|rollback|suspend|resume)(/.*)?"), 10, 60, each=True),
+    Rule("POST", re.compile(r"/services/[^/]+/(deploys|rollback|suspend|resume)"), 10, 60, each=True),
     Rule("PATCH", re.compile(r"/services/[^/]+"), 10, 60, each=True),
     Rule("POST", re.compile(r"/services/[^/]+/jobs"), 2000, 3600),
     Rule("POST", re.compile(r"/(services|postgres)"), 20, 3600),

@@ -378,7 +378,8 @@ def test_staging_is_deployed_by_a_push_to_its_branch_on_a_database_of_its_own(re
     assert (said["database"], said["commit"]) == ("postgresql", git(stage, "rev-parse", "HEAD~1"))
     assert stage.staging_sqlite.exists()
     psycopg2.connect(stage.staging_database_url).close()
-    assert health(stage.base_url)["commit"] != "unknown"
+    order(stage, "restart", "--staging")
+    assert health(stage.staging_url)["instance"] != said["instance"]
 
 
 def test_a_suspended_service_answers_nobody_until_it_is_resumed(render: Render) -> None:
