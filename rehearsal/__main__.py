@@ -10,6 +10,8 @@ from pathlib import Path
 from rehearsal.control import Layout, NotRunning, ask
 from rehearsal.stage import StageError, end_stage, load_stage, running, set_stage
 
+ORDERED = ("to", "next", "seconds", "health", "staging")  # the words of an order
+
 
 def main(argv: Sequence[str] | None = None) -> int:
     given = _parser().parse_args(argv)
@@ -41,8 +43,8 @@ def _parser() -> argparse.ArgumentParser:
     command("switch", "deploy what is live on the other database").add_argument(
         "to", choices=("postgresql", "sqlite")
     )
-    restart = command("restart", "restart the app on the database it uses")
-    restart.add_argument("--service", choices=("app", "staging"), default="app")
+    again = command("restart", "restart the app on the database it uses")
+    again.add_argument("--staging", action="store_true", help="the one for staging")
     command("postgres", "stop or start PostgreSQL, for practising faults").add_argument("to", choices=("on", "off"))
     fail = command("fail", "let the next deploy fail, for practising it")
     fail.add_argument("next", choices=("build", "pre_deploy", "health", "nothing"))
@@ -94,8 +96,7 @@ def _run(given: argparse.Namespace) -> int:
 
             print(repair(load_stage(folder)))
             return 0
-    said = ("to", "next", "seconds", "health", "service")
-    words = {name: value for name, value in vars(given).items() if name in said}
+    words = {name: value for name, value in vars(given).items() if name in ORDERED}
     order = {"order": given.command} | words
     answer = ask(Layout(folder.resolve()), order)
     print(answer["text"], file=sys.stdout if answer["ok"] else sys.stderr)
@@ -127,6 +128,7 @@ def _status(folder: Path, as_json: bool) -> int:
         for name, up in answer["running"].items():
             print(f"{name:10} {'running' if up else 'not running'}")
         print(f"database   {answer['database']}")
+        print(f"deploy     {answer['deploy']['id']} {answer['deploy']['status']}")
         print(f"health     {health['status']} {health.get('problem', '')}".rstrip())
         print(f"maintenance {'on' if health.get('maintenance') else 'off'}")
         if visitors:

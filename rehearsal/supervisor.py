@@ -18,15 +18,15 @@ from pathlib import Path
 from threading import Thread
 from typing import Any
 
-import httpx
 import psycopg2
 
 from rehearsal.control import Layout, database_in_use, listen
+from rehearsal.fetch import Unanswered, get
 from rehearsal.postgres import Postgres, PostgresError, create_database, start_postgres, stop_postgres
 from rehearsal.processes import Running, alive, end, spawn, write_private
 from rehearsal.render.api import ApiServer
 from rehearsal.render.book import FAULTS, load_book
-from rehearsal.render.instances import STAGING
+from rehearsal.render.instances import PRODUCTION, STAGING
 from rehearsal.render.platform import Platform, Refused
 from rehearsal.render.shelf import make_book
 from rehearsal.stage import Stage, new_secrets, save_stage
@@ -112,14 +112,13 @@ class Supervisor:
                 return {"text": "stopping"}
             case {"order": "status"}:
                 return self._status()
-            case {"order": "restart", "service": "staging"}:
-                return self._restart_staging()
             case {"order": "restart"}:
-                return self._told(self.platform.restart(self.platform.production))
+                service = self.platform.book.service(STAGING if order.get("staging") else PRODUCTION)
+                return self._told(self.platform.restart(service), service.port)
             case {"order": "switch", "to": "sqlite" | "postgresql" as database}:
                 if database == "postgresql" and not self._postgres_up():
                     raise Refused("PostgreSQL is not running: nothing was changed")
-                return self._told(self.platform.switch(database))
+                return self._told(self.platform.switch(database), self.plan["port"])
             case {"order": "postgres", "to": "on" | "off" as wanted}:
                 return {"text": self._turn_postgres(wanted)}
             case {"order": "fail", "next": str(what)} if what in (*FAULTS, "nothing"):
@@ -219,20 +218,15 @@ class Supervisor:
 
     # Orders
 
-    def _told(self, steps: Generator[None, None, dict[str, Any]]) -> Generator[None, None, dict[str, Any]]:
-        """STEPS, and what is to be said of them: where the app is now, and how well it is."""
+    def _told(self, steps: Generator[None, None, dict[str, Any]], port: int) -> Generator[None, None, dict[str, Any]]:
+        """STEPS, and what is to be said of them: where the app at PORT is now, and how well it is."""
         done = yield from steps
-        health = {"database": "unknown", "commit": "unknown", "instance": "unknown"} | self._health()
+        health = {"database": "unknown", "commit": "unknown", "instance": "unknown"} | _health(port)
         well = "" if health["status"] == "ok" else f", but is not well: {health.get('problem')}"
         return {
             "text": f"restarted in {done['took']:.1f} s: {done['before']} -> {health['database']}, "
             f"commit {health['commit'][:12]}, instance {health['instance']} serves{well}"
         }
-
-    def _restart_staging(self) -> Generator[None, None, dict[str, Any]]:
-        assert self.platform is not None
-        done = yield from self.platform.restart(self.platform.book.service(STAGING))
-        return {"text": f"staging restarted in {done['took']:.1f} s"}
 
     def _turn_postgres(self, wanted: str) -> str:
         if wanted == "off" and self.postgres is not None:
@@ -261,18 +255,18 @@ class Supervisor:
             "deploy": {"id": deploys[0].id, "status": deploys[0].status, "commit": deploys[0].commit}
             if deploys
             else {},
-            "health": self._health(),
+            "health": _health(self.plan["port"]),
             "visitors": visitors,
         }
 
-    def _health(self) -> dict[str, Any]:
-        url = f"http://127.0.0.1:{self.plan['port']}/healthz"
-        try:
-            answer = httpx.get(url, timeout=6.0, trust_env=False)
-            found = answer.json()
-        except (httpx.HTTPError, ValueError) as error:
-            return {"status": "error", "problem": type(error).__name__}
-        return found if isinstance(found, dict) else {"status": "error", "problem": "not an object"}
+
+def _health(port: int) -> dict[str, Any]:
+    """What the app at PORT says of itself."""
+    try:
+        found = json.loads(get(f"http://127.0.0.1:{port}/healthz", timeout=6.0)[1])
+    except (Unanswered, ValueError) as error:
+        return {"status": "error", "problem": f"{error}" if isinstance(error, Unanswered) else "not JSON"}
+    return found if isinstance(found, dict) else {"status": "error", "problem": "not an object"}
 
 
 def _answer(done: Any) -> dict[str, Any]:

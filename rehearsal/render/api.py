@@ -154,9 +154,8 @@ class _Handler(BaseHTTPRequestHandler):
             return
         content = self.rfile.read(int(length))
         if self.path.startswith("/identity/"):
-            status, headers, body = self.server.identity.answer(
-                self.command, self.path, dict(self.headers.items()), content
-            )
+            named = {name.title(): value for name, value in self.headers.items()}
+            status, headers, body = self.server.identity.answer(self.command, self.path, named, content)
             self._send(status, headers, body)
             return
         if self.path == "/team" and self.command == "POST":

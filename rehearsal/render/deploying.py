@@ -88,7 +88,8 @@ def deploying(p: "Platform", deploy: Deploy, *, build: bool = True, fail: str = 
 
 
 def restarting(p: "Platform", service: Service, live: Deploy) -> Steps[Instance]:
-    """A new instance of what is live, with the variables it has, in the place of the old one. Raises Failed."""
+    """A new instance of what is LIVE, with the variables it has, in the place of the old one. Raises Failed, also
+    when something else is live by then."""
     instance = start_instance(p.layout, p.stage, service, live)
     try:
         seconds = p.book.settings.health_seconds
@@ -96,8 +97,11 @@ def restarting(p: "Platform", service: Service, live: Deploy) -> Steps[Instance]
             instance.process
         ):
             raise Failed("", f"the app did not start; see {room_of(p.layout, service).error_log}")
+        if service.suspended or p.book.live(service.id) is not live:
+            raise Failed("", "something else was deployed meanwhile, or the service was suspended")
     except BaseException:
         end_instance(instance, patience=1.0)
+        instance.run_file.unlink(missing_ok=True)
         raise
     old = point_to(p, service, instance)
     yield from draining(p, service, old)

@@ -1,5 +1,6 @@
 """Deploys and one-off jobs, as the API has them."""
 
+from datetime import UTC, datetime
 from typing import Any
 
 from rehearsal.render.api import Answer, Asked, page
@@ -39,12 +40,13 @@ def job_shape(one: Job) -> dict[str, Any]:
 
 def list_deploys(asked: Asked) -> Answer:
     service, wanted = service_of(asked), asked.params.get("status")
-    after = asked.one("createdAfter")
+    after = asked.moment("createdAfter", datetime.min.replace(tzinfo=UTC))
+    before = asked.moment("createdBefore", datetime.max.replace(tzinfo=UTC))
     with asked.platform.book.lock:
         found = [
             deploy_shape(one)
             for one in asked.platform.book.deploys_of(service.id)
-            if (not wanted or one.status in wanted) and one.created_at > after
+            if (not wanted or one.status in wanted) and after < datetime.fromisoformat(one.created_at) < before
         ]
     return page(asked, "deploy", [(one["id"], one) for one in found])
 

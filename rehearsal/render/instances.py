@@ -11,9 +11,8 @@ from contextlib import suppress
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
-import httpx
-
 from rehearsal.control import Layout
+from rehearsal.fetch import Unanswered, get
 from rehearsal.ports import free_port
 from rehearsal.processes import Running, alive, end, spawn, write_private
 from rehearsal.render.book import Deploy, Service
@@ -151,6 +150,6 @@ def end_instance(instance: Instance, *, patience: float = PATIENCE) -> None:
 def answers(instance: Instance, path: str, *, timeout: float = 5.0) -> int | None:
     """The status with which INSTANCE answers a GET of PATH; None when it does not."""
     try:
-        return httpx.get(f"http://127.0.0.1:{instance.port}{path}", timeout=timeout, trust_env=False).status_code
-    except httpx.HTTPError:
+        return get(f"http://127.0.0.1:{instance.port}{path}", timeout=timeout)[0]
+    except Unanswered:
         return None

@@ -18,7 +18,7 @@ class Rule:
 
 
 RULES = (
-    Rule("POST", re.compile(r"/services/[^/]+/(deploys|rollback|suspend|resume)(/.*)?"), 10, 60, each=True),
+    Rule("POST", re.compile(r"/services/[^/]+/(deploys|rollback|suspend|resume)"), 10, 60, each=True),
     Rule("PATCH", re.compile(r"/services/[^/]+"), 10, 60, each=True),
     Rule("POST", re.compile(r"/services/[^/]+/jobs"), 2000, 3600),
     Rule("POST", re.compile(r"/(services|postgres)"), 20, 3600),
@@ -36,7 +36,7 @@ class Limits:
         self._lock = threading.Lock()
 
     def count(self, method: str, path: str) -> tuple[bool, dict[str, str]]:
-        """Whether one more request is allowed, and the headers that tell. `Ratelimit-Reset` is in seconds from now."""
+        """Whether one more request is allowed, and the headers that tell. `Ratelimit-Reset` is in seconds."""
         rule = next(one for one in RULES if one.method in ("", method) and one.path.fullmatch(path))
         key, now = (rule, path.split("/")[2] if rule.each else ""), time.monotonic()
         with self._lock:

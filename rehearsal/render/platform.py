@@ -1,6 +1,7 @@
 """What Render does for the services of the stage: watches for pushes, deploys, keeps instances up, runs jobs."""
 
 import os
+import shutil
 import time
 from collections import deque
 from collections.abc import Callable
@@ -71,8 +72,8 @@ class Platform:
     # From the beginning to the end
 
     def start(self) -> None:
-        """Listen, and bring what was live up again; the first time, deploy what was pushed."""
-        self.layout.draining.unlink(missing_ok=True)
+        """Listen, and bring what was live up again; the first time, deploy what was pushed. Raises Refused."""
+        self._clear_remains()
         for service in self.book.services:
             edge = self.edges[service.id]
             edge.told = self._noting(service)
@@ -84,12 +85,21 @@ class Platform:
             live = self.book.live(service.id)
             if live is None or service.suspended:
                 self._no_instance(service)
-            else:
+            elif service is self.production:
                 _finish(restarting(self, service, live))
+            else:
+                self.run(self._again(service, live))
         if self.book.live(self.production.id) is None and not self.production.suspended:
             deploy = self.new_deploy(self.production, self.book.tips[self.production.id], "blueprint_sync")
             if _finish(deploying(self, deploy)).status != "live":
                 raise Refused(f"the app did not start; see {self.stage.error_log}")
+
+    def _clear_remains(self) -> None:
+        """Of a supervisor that was killed: what was half done."""
+        self.layout.draining.unlink(missing_ok=True)
+        for half in ("releases/*.dep-*", "run/job-*", "run/pre-deploy-*", "run/metrics-*"):
+            for path in self.layout.folder.glob(half):
+                shutil.rmtree(path, ignore_errors=True)
 
     def end(self) -> None:
         for server in self._servers:
@@ -145,7 +155,7 @@ class Platform:
             room = room_of(self.layout, service)
             for path in (room.error_log, room.access_log):
                 self.logbook.follow(path, service.id, instance=instance.id)
-            if not alive(instance.process) and time.monotonic() >= self.restart_at and not self.steps:
+            if not alive(instance.process) and time.monotonic() >= self.restart_at:
                 self._bring_back(service, instance)
 
     def _bring_back(self, service: Service, instance: Instance) -> None:
@@ -161,7 +171,7 @@ class Platform:
 
     def _again(self, service: Service, live: Deploy) -> Steps[None]:
         """Until it is up, or something else was deployed."""
-        while service.id not in self.instances and not service.suspended:
+        while service.id not in self.instances and not service.suspended and self.book.live(service.id) is live:
             try:
                 yield from restarting(self, service, live)
             except Failed as failure:
@@ -265,6 +275,7 @@ class Platform:
     def suspend(self, service: Service) -> None:
         with self.book.change():
             service.suspended, service.updated_at = True, stamp()
+        self.cancelled |= {one.id for one in self.book.in_flight(service.id)}
         self._no_instance(service)
         instance = self.instances.pop(service.id, None)
         if instance is not None:

@@ -122,15 +122,18 @@ def _connections(asked: Asked, ident: str, begin: float, end: float, step: int) 
     p = asked.platform
     if not ident.startswith("dpg-"):
         return []
-    look(p, ident)
+    look(p, ident, end)
     values = list(p.meter.connections[ident])
     return [series(values, begin, end, step, max, "unitless", {"resource": ident})] if values else []
 
 
-def look(p: Platform, ident: str) -> None:
-    """Count the connections of a database, now: nobody counts them while nobody asks."""
+def look(p: Platform, ident: str, end: float) -> None:
+    """Count the connections of a database now, as the newest that a question up to END sees: nobody counts them
+    while nobody asks."""
     server, seen = p.server(), p.meter.connections[ident]
     now = datetime.now(UTC).timestamp()
+    if now - end > 5.0:
+        return
     if server is None or not alive(server.process) or (seen and now - seen[-1][0] < 2.0):
         return
     try:
@@ -141,7 +144,7 @@ def look(p: Platform, ident: str) -> None:
         with connection.cursor() as cursor:
             cursor.execute(CONNECTIONS, (p.book.base(ident).database,))
             row = cursor.fetchone()
-            seen.append((now, float(row[0]) if row else 0.0))
+            seen.append((min(now, end - 0.001), float(row[0]) if row else 0.0))
     finally:
         connection.close()
 

@@ -115,7 +115,7 @@ def _targets(stage: Stage) -> dict[str, str | int | float | bool | list[str]]:
         "python": "python3",  # found on the engine's PATH, where ours is first: no path of this machine in a record
         "journeys": "journeys.toml",
         "restart_command": ["python3", "-m", "rehearsal", "restart", "--stage", "."],
-        "staging_restart_command": ["python3", "-m", "rehearsal", "restart", "--stage", ".", "--service", "staging"],
+        "staging_restart_command": ["python3", "-m", "rehearsal", "restart", "--stage", ".", "--staging"],
         "staging_url": stage.staging_url,
         "test_command": ["python3", "-m", "unittest", "discover", "tests"],
         "render_api": stage.render_api,
