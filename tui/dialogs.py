@@ -178,6 +178,8 @@ class Ask(ModalScreen[str | None]):
             return
         if self.question.exactly:
             self.query_one("#no").focus()
+        elif self._unread():
+            self.action_scroll_text(1)
         else:
             self.dismiss(self.typed.strip())
 

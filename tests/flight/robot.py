@@ -134,13 +134,14 @@ class Robot:
         if item.verdict in ("fail", "error", "unknown"):
             self._tell(f"{face.id} {item.verdict}: {item.actual}")
             time.sleep(BETWEEN)
-        if face.check and item.verdict != "pass" and item.status != "running":
+        if face.check and item.verdict not in ("pass", "warn") and item.status != "running":
             self._run(face)
         if face.check:
             until(lambda: self._look().items[face.id].status != "running", f"the check of {face.id} to end")
         item = self._look().items[face.id]
-        if not item.settled and face.marks != "check" and (not face.check or item.verdict == "pass"):
-            self._confirm(face)
+        seen = not face.check or item.verdict in ("pass", "warn") or face.marks == "human"
+        if not item.settled and face.marks != "check" and seen:
+            self._confirm(face, item.verdict == "warn")
         item = self._look().items[face.id]
         self._tell(f"{face.id} {item.verdict} {item.mark} {'' if item.settled else item.why_open}")
         if item.settled:
@@ -188,13 +189,13 @@ class Robot:
                 time.sleep(0.05)
         raise AssertionError(f"no question {title!r} after {key}\n{self.screen()}")
 
-    def _yes(self, title: str) -> None:
-        """Say yes: a text that is longer than its question is paged through first."""
+    def _yes(self, title: str, key: str = "y") -> None:
+        """Say yes by KEY: a text that is longer than its question is paged through first."""
         end = time.monotonic() + 60
         while re.search(title, self.screen()):
             assert time.monotonic() < end, f"{title!r} does not take y\n{self.screen()}"
             self._look()
-            self.tmux.keys(self.session, "y")
+            self.tmux.keys(self.session, key)
             soon = time.monotonic() + 0.6
             while time.monotonic() < soon and re.search(title, self.screen()):
                 time.sleep(0.05)
@@ -232,9 +233,12 @@ class Robot:
         state = self._look().items[item]
         return state.status == "running" or state.attempts > before
 
-    def _confirm(self, face: ItemFace) -> None:
+    def _confirm(self, face: ItemFace, warned: bool) -> None:
         self._dialog("c", "[─━] Confirm", face.id)
-        self._yes("[─━] Confirm")
+        if warned:
+            self.tmux.type(self.session, "as expected on a stage")
+            until(lambda: "enter: Confirm" in self.screen(), "the reason to be taken")
+        self._yes("[─━] Confirm", "Enter" if warned else "y")
         until(lambda: self._look().items[face.id].mark == "confirmed", f"{face.id} to be confirmed", 10)
 
     def _go(self, phase: PhaseFace) -> None:

@@ -12,6 +12,8 @@ import threading
 import time
 from pathlib import Path
 
+import pytest
+
 from state.record_file import read_record
 from state.settled import settled
 from tminus.definition import load
@@ -94,5 +96,28 @@ def test_a_flight_survives_kill_9_of_its_engine_and_ends_with_go(tmp_path: Path)
     assert "postgresql://app:" not in text
 
     # Nothing that the stage started is left.
+    left = subprocess.run(["ps", "axww", "-o", "command"], capture_output=True, text=True, check=True).stdout
+    assert str(stage) not in left
+
+
+@pytest.mark.long
+def test_the_way_back_is_flown_by_a_gate_and_loses_nothing_that_a_visitor_was_told_was_saved(tmp_path: Path) -> None:
+    stage = tmp_path / "stage"
+    argv = [sys.executable, "-m", "tminus", "rehearse", "--auto", "--rollback", "--stage", str(stage), "--users", "120"]
+    flight = subprocess.run(argv, stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=280, check=False)
+    assert flight.returncode == 0, flight.stderr[-3000:] + flight.stdout
+    assert flight.stdout.splitlines()[0].split() == ["verdict", "ROLLED", "BACK"]
+
+    (path,) = (stage / "deployments").glob("*.toml")
+    run, events = read_record(path)
+    assert run.closed and run.rollback_decided
+    decided = next(event for event in events if event.kind == "gate.decided")
+    assert (decided.to, decided.actor) == ("roll-back", "rehearsal")
+    # Visitors had written to PostgreSQL by then; all of it, and what was there before, is in SQLite now.
+    salvaged, intact = run.item("rollback-salvage").outcome, run.item("rollback-intact").outcome
+    assert salvaged is not None and not salvaged.actual.startswith("0 rows inserted")
+    assert intact is not None and re.search(r"[1-9]\d* acknowledged writes, 0 missing in sqlite", str(intact.evidence))
+    works = run.item("rollback-works").outcome
+    assert works is not None and works.evidence["database"] == "sqlite"
     left = subprocess.run(["ps", "axww", "-o", "command"], capture_output=True, text=True, check=True).stdout
     assert str(stage) not in left
