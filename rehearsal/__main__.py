@@ -50,7 +50,7 @@ def _parser() -> argparse.ArgumentParser:
     fail.add_argument("next", choices=("build", "pre_deploy", "health", "nothing"))
     build = command("build", "how long a deploy takes")
     build.add_argument("--seconds", type=float, default=0.0, help="a build takes so long, or longer")
-    build.add_argument("--health", type=float, default=20.0, help="until a new instance must be well")
+    build.add_argument("--health", type=float, default=30.0, help="until a new instance must be well")
     broken = command("break", "let a share of the requests go wrong on the database now in use")
     broken.add_argument("what", choices=("errors",))
     broken.add_argument("--share", type=float, default=0.6, help="of the requests, 0 to 1")

@@ -202,6 +202,7 @@ def clear_remains(layout: Layout) -> None:
     sweep(layout.run_file("supervisor"))
     for path in sorted(layout.run.glob("*.run.json"), reverse=True):
         sweep(path)
+    layout.ready.unlink(missing_ok=True)  # it would speak for the next one
 
 
 def _prepare_app(layout: Layout, users: int) -> None:

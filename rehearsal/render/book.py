@@ -106,7 +106,7 @@ class Settings:
     """How deploys go. FAIL_NEXT: what the next deploy fails at, "" nothing; it counts once."""
 
     build_seconds: float = 0.0
-    health_seconds: float = 20.0
+    health_seconds: float = 30.0
     fail_next: str = ""
 
 

@@ -96,6 +96,8 @@ class Platform:
 
     def _clear_remains(self) -> None:
         """Of a supervisor that was killed: what was half done."""
+        with self.book.change():
+            pass  # what was under way is written down as ended
         self.layout.draining.unlink(missing_ok=True)
         for half in ("releases/*.dep-*", "run/job-*", "run/pre-deploy-*", "run/metrics-*"):
             for path in self.layout.folder.glob(half):
