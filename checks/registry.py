@@ -32,6 +32,7 @@ BUILT_IN: Mapping[str, tuple[str, ...]] = {
     "checks.diagnostics": ("diagnostics.bundle",),
     "checks.http": ("http.health",),
     "checks.journey": ("http.journey",),
+    "checks.load": ("load.locust",),
     "checks.logs": ("logs.clean",),
     "checks.metrics": ("metrics.preflight", "metrics.baseline", "metrics.within"),
     "checks.items": ("items.passed",),
