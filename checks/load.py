@@ -8,6 +8,7 @@ import tempfile
 import threading
 from contextlib import suppress
 from dataclasses import dataclass, field
+from datetime import UTC, datetime
 from pathlib import Path
 from urllib.parse import urlsplit
 
@@ -272,6 +273,10 @@ def _judged(swarm: _Swarm, ended: Ended, figures: Path, least: int) -> Outcome:
     return Outcome.passed(_told(totals), expected=expected, evidence=evidence)
 
 
+def _moment(seconds: float) -> str:
+    return datetime.fromtimestamp(seconds, UTC).isoformat(timespec="milliseconds")
+
+
 def _expected(swarm: _Swarm) -> str:
     limits, load = swarm.limits, swarm.load
     return f"{load.users} users: at most {limits.failed * 100:g}% fail, p95 at most {limits.p95:.0f} ms"
@@ -296,7 +301,8 @@ def _evidence(swarm: _Swarm, totals: Totals) -> dict[str, object]:
         "users": swarm.peak,
         "requests": totals.requests,
         "failures": totals.failures,
-        "seconds": round(totals.seconds, 1),
+        "began": _moment(totals.began),
+        "ended": _moment(totals.ended),
     }
     if load.processes:
         evidence["processes"] = load.processes

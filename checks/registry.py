@@ -33,6 +33,7 @@ BUILT_IN: Mapping[str, tuple[str, ...]] = {
     "checks.http": ("http.health",),
     "checks.journey": ("http.journey",),
     "checks.load": ("load.locust",),
+    "checks.headroom": ("pool.headroom",),
     "checks.logs": ("logs.clean",),
     "checks.metrics": ("metrics.preflight", "metrics.baseline", "metrics.within"),
     "checks.items": ("items.passed",),

@@ -52,12 +52,19 @@ class Told(msgspec.Struct):
 
 @dataclass(frozen=True, slots=True)
 class Totals:
-    """All requests of a load test. SECONDS from the first to the last; TIMES is the histogram, by milliseconds."""
+    """All requests of a load test. BEGAN and ENDED are seconds since 1970, of the first and the last; TIMES is the
+    histogram, by milliseconds."""
 
     requests: int
     failures: int
-    seconds: float
+    began: float
+    ended: float
     times: Mapping[float, int]
+
+    @property
+    def seconds(self) -> float:
+        """From the first request to the last."""
+        return max(self.ended - self.began, 0.0)
 
     @property
     def failed(self) -> float | None:
@@ -93,10 +100,8 @@ def totals_of(document: bytes) -> Totals:
         raise ValueError(f"Locust's figures cannot be read: {error}") from None
     begun = [row.start_time for row in rows if row.num_requests and row.start_time]
     ended = [row.last_request_timestamp for row in rows if row.num_requests and row.last_request_timestamp]
-    seconds = max(ended) - min(begun) if begun and ended else 0.0
-    return Totals(
-        sum(row.num_requests for row in rows), sum(row.num_failures for row in rows), max(seconds, 0.0), dict(times)
-    )
+    count, failures = sum(row.num_requests for row in rows), sum(row.num_failures for row in rows)
+    return Totals(count, failures, min(begun, default=0.0), max(ended, default=0.0), dict(times))
 
 
 def told_in(line: bytes) -> Told | None:

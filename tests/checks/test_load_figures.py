@@ -52,7 +52,7 @@ def test_what_is_no_document_of_locust_is_refused(document):
 
 @given(st.dictionaries(st.integers(0, 60_000), st.integers(1, 500), min_size=1), st.floats(0.1, 100))
 def test_a_percentile_is_a_time_that_was_seen_with_enough_at_or_under_it(times, percent):
-    totals = Totals(sum(times.values()), 0, 1.0, {float(t): n for t, n in times.items()})
+    totals = Totals(sum(times.values()), 0, 0.0, 1.0, {float(t): n for t, n in times.items()})
     found = totals.percentile(percent)
     if found is not None:
         assert found in times
@@ -61,9 +61,11 @@ def test_a_percentile_is_a_time_that_was_seen_with_enough_at_or_under_it(times, 
 
 
 def test_each_broken_limit_is_told():
-    assert LIMITS.broken(Totals(1000, 10, 10.0, {100.0: 1000})) == []
-    assert LIMITS.broken(Totals(1000, 11, 10.0, {100.0: 1000})) == ["1.10% failed, at most 1% may"]
-    assert LIMITS.broken(Totals(1000, 0, 10.0, {100.0: 900, 600.0: 100})) == ["p95 600 ms, at most 500 ms may be"]
+    assert LIMITS.broken(Totals(1000, 10, 0.0, 10.0, {100.0: 1000})) == []
+    assert LIMITS.broken(Totals(1000, 11, 0.0, 10.0, {100.0: 1000})) == ["1.10% failed, at most 1% may"]
+    assert LIMITS.broken(Totals(1000, 0, 0.0, 10.0, {100.0: 900, 600.0: 100})) == [
+        "p95 600 ms, at most 500 ms may be"
+    ]
 
 
 @pytest.mark.parametrize(
@@ -85,7 +87,7 @@ def test_a_load_is_hopeless_when_no_rest_could_mend_it(told, why):
 @given(st.integers(0, 5000), st.integers(0, 5000), st.floats(5, 60), st.integers(1, 20))
 def test_a_load_that_ends_now_is_hopeless_only_if_it_breaks_a_limit(good, bad, duration, users):
     told = Told(duration, users, 1.0, good + bad, bad)
-    broken = LIMITS.broken(Totals(good + bad, bad, duration, {1.0: good + bad}))
+    broken = LIMITS.broken(Totals(good + bad, bad, 0.0, duration, {1.0: good + bad}))
     assert bool(LIMITS.hopeless(told, users, duration)) == bool(broken)
 
 
