@@ -34,6 +34,7 @@ BUILT_IN: Mapping[str, tuple[str, ...]] = {
     "checks.journey": ("http.journey",),
     "checks.load": ("load.locust",),
     "checks.headroom": ("pool.headroom",),
+    "checks.traffic": ("traffic.low",),
     "checks.logs": ("logs.clean",),
     "checks.metrics": ("metrics.preflight", "metrics.baseline", "metrics.within"),
     "checks.items": ("items.passed",),
