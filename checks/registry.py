@@ -35,7 +35,8 @@ BUILT_IN: Mapping[str, tuple[str, ...]] = {
     "checks.load": ("load.locust",),
     "checks.headroom": ("pool.headroom",),
     "checks.traffic": ("traffic.low",),
-    "checks.logs": ("logs.clean",),
+    "checks.logs": ("logs.clean", "logs.timeouts"),
+    "checks.review": ("logs.review",),
     "checks.metrics": ("metrics.preflight", "metrics.baseline", "metrics.within"),
     "checks.items": ("items.passed",),
 }
