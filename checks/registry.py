@@ -33,6 +33,8 @@ BUILT_IN: Mapping[str, tuple[str, ...]] = {
     "checks.http": ("http.health",),
     "checks.journey": ("http.journey",),
     "checks.load": ("load.locust",),
+    "checks.daily": ("metrics.daily",),
+    "checks.capacity": ("postgres.capacity",),
     "checks.headroom": ("pool.headroom",),
     "checks.traffic": ("traffic.low",),
     "checks.logs": ("logs.clean", "logs.timeouts"),
