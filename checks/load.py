@@ -112,7 +112,7 @@ def locust(
     elif not locustfile.is_file():
         return Outcome.error(f"no locustfile {locustfile}", hint="see the path")
     load = Load(base_url, users, spawn_rate, duration, (locustfile or SHIPPED).absolute(), processes)
-    swarm = _Swarm(ctx, load, Limits(failed, p95 * 1000))
+    swarm = Swarm(ctx, load, Limits(failed, p95 * 1000))
     ctx.artefacts.mkdir(parents=True, exist_ok=True)
     work = Path(tempfile.mkdtemp(prefix=".load-", dir=ctx.artefacts))
     try:
@@ -123,7 +123,7 @@ def locust(
             return Outcome.error(f"cannot run {argv[0]}: {error.strerror}", hint=_MEND)
         if ctx.cancelled.is_set():
             raise Stopped("cancelled")
-        return _judged(swarm, ended, work / "figures.json", min_requests)
+        return judged(swarm, ended, work / "figures.json", min_requests)
     finally:
         shutil.rmtree(work, ignore_errors=True)
 
@@ -167,7 +167,7 @@ def _walkable(route: Route) -> bool:
 
 
 @dataclass
-class _Swarm:
+class Swarm:
     """A Locust at work. PEAK is how many users were on at most; HOPELESS why it was stopped early."""
 
     ctx: Context
@@ -209,8 +209,8 @@ class _Swarm:
         if told is None:
             self.ctx.log(line.decode(errors="replace").rstrip())
             return
-        self.last, self.peak = told, max(self.peak, told.users)
-        if told.errors or told.exceptions:
+        self.last, self.peak = told, max(self.peak, told.users, told.peak)
+        if told.errors or told.exceptions or told.peak:
             return
         p95 = "–" if told.p95 is None else f"{told.p95:.0f} ms"
         said = f"{told.users} users, {told.rps:.0f}/s, p95 {p95}, {told.failures} of {told.requests} failed"
@@ -227,7 +227,7 @@ class _Swarm:
             self.ctx.log(line.decode(errors="replace").rstrip())
 
 
-def _judged(swarm: _Swarm, ended: Ended, figures: Path, least: int) -> Outcome:
+def judged(swarm: Swarm, ended: Ended, figures: Path, least: int) -> Outcome:
     """Broken before unknown: what was seen to fail is not made better by what was not seen."""
     load, said = swarm.load, swarm.errors.text()
     try:
@@ -277,7 +277,7 @@ def _moment(seconds: float) -> str:
     return datetime.fromtimestamp(seconds, UTC).isoformat(timespec="milliseconds")
 
 
-def _expected(swarm: _Swarm) -> str:
+def _expected(swarm: Swarm) -> str:
     limits, load = swarm.limits, swarm.load
     return f"{load.users} users: at most {limits.failed * 100:g}% fail, p95 at most {limits.p95:.0f} ms"
 
@@ -289,12 +289,12 @@ def _told(totals: Totals) -> str:
     return f"{totals.requests:,} requests, {rate}, p95 {shown}, {totals.failures:,} failed"
 
 
-def _told_last(swarm: _Swarm) -> dict[str, object]:
+def _told_last(swarm: Swarm) -> dict[str, object]:
     last = swarm.last
     return {} if last is None else {"requests": last.requests, "failures": last.failures, "users": swarm.peak}
 
 
-def _evidence(swarm: _Swarm, totals: Totals) -> dict[str, object]:
+def _evidence(swarm: Swarm, totals: Totals) -> dict[str, object]:
     load, last = swarm.load, swarm.last
     evidence: dict[str, object] = {
         "host": load.host,

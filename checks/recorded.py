@@ -50,12 +50,14 @@ def span_of(recording: Recording, metric: str, since: datetime, until: datetime)
     """METRIC over a span; without a value when nobody looked. Raises HistoryError."""
     known = recording.metrics().get(metric)
     begin, end = milliseconds(since), milliseconds(until)
-    looks = [
-        (at, value)
+    # A source may give the same measurement again until it has a newer one: that is one look.
+    by_moment = {
+        at: value
         for moments, values in recording.values(metric, since, until)
         for at, value in zip(moments, values, strict=True)
         if begin <= at <= end
-    ]
+    }
+    looks = sorted(by_moment.items())
     found = [(at, value) for at, value in looks if value is not None]
     gaps = [after - before for (before, _), (after, _) in pairwise(looks)]
     return Span(

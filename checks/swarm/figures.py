@@ -35,8 +35,8 @@ class Row(msgspec.Struct):
 class Told(msgspec.Struct):
     """One live line. TIMES are seconds since the load began; SLOW counts the answers over the limit of p95.
 
-    USERS are those that are on, P95 (ms) and RPS of the last seconds, REQUESTS and FAILURES of all so far. ERRORS and
-    EXCEPTIONS are told with the last line: (what, how often).
+    USERS are those that are on, P95 (ms) and RPS of the last seconds, REQUESTS and FAILURES of all so far. PEAK is
+    told once all users are there, ERRORS and EXCEPTIONS with the last line: (what, how often).
     """
 
     elapsed: float
@@ -46,6 +46,7 @@ class Told(msgspec.Struct):
     failures: int
     p95: float | None = None
     slow: int = 0
+    peak: int = 0
     errors: list[tuple[str, int]] = []
     exceptions: list[tuple[str, int]] = []
 

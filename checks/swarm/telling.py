@@ -33,6 +33,10 @@ def begin(environment: Any, runner: Any, **_: Any) -> None:
     gevent.spawn(_tell, runner)
     gevent.spawn(_end_with_input, runner)
 
+    @environment.events.spawning_complete.add_listener  # type: ignore[untyped-decorator]
+    def spawned(user_count: int, **_: Any) -> None:
+        _say(runner, peak=user_count)
+
     @environment.events.quitting.add_listener  # type: ignore[untyped-decorator]
     def end(**_: Any) -> None:
         errors = [(f"{e.method} {e.name}: {e.error}"[:_SHOWN], e.occurrences) for e in runner.errors.values()]

@@ -17,7 +17,6 @@ from metrics.latency import Latency
 from metrics.samples import Measurement
 from state.verdicts import Verdict
 
-NOW = datetime.now(UTC)
 GB = 10**9
 Course = Callable[[float], float | None]  # of the days ago
 
@@ -28,9 +27,9 @@ def recorded(look):
 
     def write(days: float, courses: dict[str, Course], bad: int | None = None) -> None:
         path = history_path((look.project / "artefacts").with_suffix(".toml"))
-        history = History(path, keep=timedelta(days=40))
+        history, now = History(path, keep=timedelta(days=40)), datetime.now(UTC)
         for step in range(int(days * 144), -1, -1):
-            at, ago = NOW - timedelta(minutes=10 * step), step / 144
+            at, ago = now - timedelta(minutes=10 * step), step / 144
             history.add(_measured(name, course(ago), at, bad) for name, course in courses.items())
         history.close()
 

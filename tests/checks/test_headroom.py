@@ -112,8 +112,14 @@ async def test_what_was_not_watched_is_unknown(look, recorded, given, with_, sai
 
 async def test_a_window_of_its_own_needs_no_item(look, recorded):
     recorded()
-    ended = {"migrate": Outcome.passed("done", evidence={})}
+    ended = {"migrate": Outcome.of(Verdict.PASS, "done", observed_at=END)}
     outcome = await look("pool.headroom", {**WITH, "during": "migrate", "over": "40s"}, evidence=ended)
     assert outcome.verdict is Verdict.PASS, outcome
-    alone = await look("pool.headroom", {"over": "30s", "files": ["app.log"]})
-    assert alone.verdict is Verdict.PASS, alone
+
+
+async def test_without_an_item_the_window_ends_now(look, recorded):
+    late = round((datetime.now(UTC) - END).total_seconds())
+    recorded(seconds=range(late + 60, late + 125))
+    (look.project / "app.log").write_text(f"{datetime.now(UTC):%Y-%m-%d %H:%M:%S} +0000 INFO fine\n")
+    outcome = await look("pool.headroom", {"over": "30s", "files": ["app.log"]})
+    assert outcome.verdict is Verdict.PASS, outcome

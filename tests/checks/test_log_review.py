@@ -13,11 +13,9 @@ from hypothesis import strategies as st
 from checks.errorkinds import kind_of, masked
 from state.verdicts import Outcome, Verdict
 
-NOW = datetime.now(UTC)
-
 
 def at(minutes_ago: float, text: str) -> str:
-    return f"[{NOW - timedelta(minutes=minutes_ago):%Y-%m-%d %H:%M:%S} +0000] {text}\n"
+    return f"[{datetime.now(UTC) - timedelta(minutes=minutes_ago):%Y-%m-%d %H:%M:%S} +0000] {text}\n"
 
 
 TRACE = 'Traceback (most recent call last):\n  File "app.py", line {}, in x\n    y()\nKeyError: {}\n'
@@ -102,7 +100,7 @@ async def test_a_traceback_is_of_the_kind_of_its_exception(look, log):
 
 async def test_the_first_review_may_begin_at_an_item_and_lines_may_be_allowed(look, log):
     log(at(600, "ERROR old"), at(300, "ERROR since the deploy"))
-    deployed = {"deploy": Outcome.of(Verdict.PASS, "live", observed_at=NOW - timedelta(minutes=400))}
+    deployed = {"deploy": Outcome.of(Verdict.PASS, "live", observed_at=datetime.now(UTC) - timedelta(minutes=400))}
     outcome = await look("logs.review", {**WITH, "since": "deploy"}, evidence=deployed)
     assert outcome.verdict is Verdict.FAIL
     allowed = await look("logs.review", {**WITH, "since": "deploy", "allow": ["since the"]}, evidence=deployed)
@@ -141,7 +139,7 @@ async def test_a_review_reads_what_a_command_prints_and_keeps_no_text_of_it(look
     ],
 )
 async def test_every_timeout_since_the_deploy_fails_by_who_gave_up(look, log, line, kind):
-    deployed = {"deploy": Outcome.of(Verdict.PASS, "live", observed_at=NOW - timedelta(minutes=5))}
+    deployed = {"deploy": Outcome.of(Verdict.PASS, "live", observed_at=datetime.now(UTC) - timedelta(minutes=5))}
     log(at(9, "WORKER TIMEOUT before"), at(3, "INFO fine"), at(2, line))
     outcome = await look("logs.timeouts", {**WITH, "since": "deploy"}, evidence=deployed)
     assert outcome.verdict is Verdict.FAIL, outcome

@@ -20,7 +20,6 @@ from metrics.history import History, history_path
 from metrics.samples import Measurement
 from state.verdicts import Verdict
 
-NOW = datetime.now(UTC)
 WEEK = [10.0 + 9 * math.sin(hour / 24 * 2 * math.pi) for hour in range(24 * 7)]
 DAYS = 7 * 86_400.0
 
@@ -58,17 +57,17 @@ def test_a_rank_is_a_part_and_grows_with_the_value(others, a, b):
 
 
 def combined(minutes_ago: float, path: str = "/") -> str:
-    at = NOW - timedelta(minutes=minutes_ago)
+    at = datetime.now(UTC) - timedelta(minutes=minutes_ago)
     return f'10.0.0.1 - - [{at:%d/%b/%Y:%H:%M:%S +0000}] "GET {path} HTTP/1.1" 200 12 "-" "x"\n'
 
 
 def as_json(minutes_ago: float) -> str:
-    at = NOW - timedelta(minutes=minutes_ago)
+    at = datetime.now(UTC) - timedelta(minutes=minutes_ago)
     return json.dumps({"ts": at.isoformat(), "status": 200, "path": "/"}) + "\n"
 
 
 def as_epoch(minutes_ago: float) -> str:
-    at = NOW - timedelta(minutes=minutes_ago)
+    at = datetime.now(UTC) - timedelta(minutes=minutes_ago)
     return json.dumps({"time": at.timestamp() * 1000, "status_code": "200"}) + "\n"
 
 
@@ -115,7 +114,10 @@ async def test_a_log_that_says_nothing_of_requests_is_unknown(look):
 def recorded(look):
     def write(rate: float, minutes: range, unit: str = "1/s") -> None:
         history = History(history_path((look.project / "artefacts").with_suffix(".toml")))
-        history.add(Measurement("app.rate", rate, 1, unit, NOW - timedelta(minutes=minute)) for minute in minutes)
+        history.add(
+            Measurement("app.rate", rate, 1, unit, datetime.now(UTC) - timedelta(minutes=minute))
+            for minute in minutes
+        )
         history.close()
 
     return write
@@ -174,7 +176,8 @@ def matrix(*series: list[tuple[float, str]]) -> dict[str, object]:
 
 
 def course(now: str, days: int = 3) -> list[tuple[float, str]]:
-    return [(NOW.timestamp() - 600 * n, "20.5") for n in range(days * 144, 0, -1)] + [(NOW.timestamp(), now)]
+    end = datetime.now(UTC).timestamp()
+    return [(end - 600 * n, "20.5") for n in range(days * 144, 0, -1)] + [(end, now)]
 
 
 async def test_a_prometheus_server_tells(look, prometheus):
