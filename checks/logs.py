@@ -4,25 +4,35 @@ from __future__ import annotations
 
 import re
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 from checks.contract import Context, Seconds, check
-from checks.since import moment_of
+from checks.loglines import LogLines, NoLog, window_of
 from metrics.known import BAD, KNOWN, SEVERITY
-from metrics.logtime import time_of
 from state.clean import clean
-from state.durations import format_duration
 from state.verdicts import Outcome
 
-_MOST = 64 * 2**20  # bytes read of each file, from its end
 _FIRST = 6
 _SHOWN = 240
 
 _SERVER_ERROR = re.compile(r'" 5\d\d (?:\d+|-)')
 _BAD = (*BAD, "http 5xx")
+
+
+# What is written when something took too long, by who gave up: the first that fits.
+_TIMEOUTS: Mapping[str, re.Pattern[str]] = {
+    "pool": KNOWN["pool exhausted"],
+    "statement": re.compile(r"canceling statement due to statement timeout"),
+    "lock": re.compile(r"canceling statement due to lock timeout|Lock wait timeout"),
+    "idle in transaction": re.compile(r"idle-in-transaction timeout|idle transaction timeout|transaction timeout"),
+    "pooler": re.compile(r"query_wait_timeout|client_idle_timeout|query timeout"),
+    "connect": re.compile(r"[Cc]onnection timed out|timeout expired|connection timeout"),
+    "worker": re.compile(r"WORKER TIMEOUT"),
+    "http 504": re.compile(r'" 504 (?:\d+|-)'),
+    "other": re.compile(r"\b\w*Timeout(?:Error|Expired|Exception)?\b(?=:|\()|\b[Tt]imed out\b"),
+}
 
 
 @dataclass
@@ -64,7 +74,8 @@ class Tally:
 def is_clean(
     ctx: Context,
     *,
-    files: list[Path],
+    files: list[Path] | None = None,
+    command: list[str] | None = None,
     last: Seconds | None = None,
     since: str | None = None,
     allow: list[re.Pattern[str]] | None = None,
@@ -72,42 +83,37 @@ def is_clean(
 ) -> Outcome:
     """No error in the log FILES of the LAST minutes, or SINCE a moment (RFC 3339) or an item's id; none: all of it.
 
-    Lines that match one of ALLOW are counted, not held against it. A window without a line is unknown, unless
-    MAY_BE_EMPTY. A line without a time belongs to the one before it.
+    COMMAND prints a log, as `docker logs` does, and ends. Lines that match one of ALLOW are counted, not held against
+    it. A window without a line is unknown, unless MAY_BE_EMPTY. A line without a time belongs to the one before it.
     """
-    after = _after(ctx, last, since)
+    after = window_of(ctx, last, since)
     if isinstance(after, Outcome):
         return after
-    if not files:
-        return Outcome.unknown("no log file is named", hint="files = [ … ]")
-    tally, cut = Tally(), []
-    for path in files:
-        if not path.is_file():
-            return Outcome.unknown(f"no log file {path}", hint="see the path; a log that is not there says nothing")
-        try:
-            if not _read(path, after, tally, allow or [], ctx):
-                cut.append(path.name)
-        except OSError as error:
-            return Outcome.unknown(f"{path.name}: {error.strerror}", hint="make it readable for this user")
-    window = f"since {after:%Y-%m-%d %H:%M:%S} UTC" if after else "all of it"
+    tally, lines = Tally(), LogLines(ctx, files or [], command or [], after)
+    try:
+        for line in lines:
+            tally.add(line, allow or [])
+    except NoLog as none:
+        return Outcome.unknown(none.what, hint=none.hint)
     evidence: dict[str, object] = {
-        "window": window,
-        "files": ", ".join(path.name for path in files),
+        "window": lines.window,
+        "files": lines.names,
         "lines": tally.lines,
         "allowed": tally.allowed,
         **tally.severities,
         **tally.known,
         **{f"line {n}": line for n, line in enumerate(tally.first, 1)},
     }
-    looked = f"{tally.lines:,} lines of {len(files)} files, {window}"
+    count = len(lines.files) + bool(command)
+    looked = f"{tally.lines:,} lines of {count} {'command' if not files else 'files'}, {lines.window}"
     expected = "no error"
     if tally.bad:
         counts = ", ".join(f"{n} {name}" for name, n in (tally.known + tally.severities).most_common(6))
         hint = "read the lines; what is harmless goes into allow = [ … ] with its reason"
         return Outcome.failed(f"{counts} in {looked}", expected=expected, evidence=evidence, hint=hint)
-    if cut:
+    if lines.cut:
         hint = "choose a shorter window"
-        return Outcome.unknown(f"{cut[0]} is too long: its end alone was read", hint=hint, evidence=evidence)
+        return Outcome.unknown(f"{lines.cut[0]} is too long: its end alone was read", hint=hint, evidence=evidence)
     if not tally.lines and not may_be_empty:
         hint = "does the app log there? may_be_empty = true accepts silence"
         return Outcome.unknown(f"not one line to look at: {looked}", hint=hint, evidence=evidence)
@@ -117,48 +123,53 @@ def is_clean(
     return Outcome.passed(actual, expected=expected, evidence=evidence)
 
 
-def _after(ctx: Context, last: Seconds | None, since: str | None) -> datetime | Outcome | None:
-    if last is not None and since is not None:
-        return Outcome.error("last and since are both given", hint="take one of them away")
-    if last is not None:
-        ctx.log(f"looking at the last {format_duration(last)}")
-        return datetime.now(UTC) - timedelta(seconds=last)
-    if since is None:
-        return None
-    return moment_of(ctx, since)
+@check("logs.timeouts", timeout="60s", fresh_for="5m")
+def timeouts(
+    ctx: Context,
+    *,
+    files: list[Path] | None = None,
+    command: list[str] | None = None,
+    last: Seconds | None = None,
+    since: str | None = None,
+    allow: list[re.Pattern[str]] | None = None,
+    at_most: int = 0,
+    may_be_empty: bool = False,
+) -> Outcome:
+    """At most AT_MOST timeouts in the log of the LAST minutes, or SINCE a moment or an item (the deploy).
 
-
-def _read(path: Path, after: datetime | None, tally: Tally, allow: Sequence[re.Pattern[str]], ctx: Context) -> bool:
-    """Adds the lines of the window; False when the window began before the part that was read."""
-    inside = None
-    whole = path.stat().st_size <= _MOST
-    for number, line in enumerate(_tail(path)):
-        if number % 10_000 == 0 and ctx.cancelled.is_set():
-            break
-        seen = time_of(line)
-        if seen is not None:
-            if inside is None and not whole and (after is None or seen >= after):
-                return _rest(path, after, tally, allow)
-            inside = after is None or seen >= after
-        # Before the first time nobody knows: such lines are looked at rather than left out.
-        if inside is not False:
-            tally.add(line, allow)
-    return whole or inside is not None
-
-
-def _rest(path: Path, after: datetime | None, tally: Tally, allow: Sequence[re.Pattern[str]]) -> bool:
-    for line in _tail(path):
-        seen = time_of(line)
-        if seen is None or after is None or seen >= after:
-            tally.add(line, allow)
-    return False
-
-
-def _tail(path: Path) -> Iterator[str]:
-    with path.open("rb") as file:
-        skip = path.stat().st_size - _MOST
-        if skip > 0:
-            file.seek(skip)
-            file.readline()
-        for line in file:
-            yield line[:8192].decode(errors="replace").rstrip()
+    The texts are those of SQLAlchemy's pool, PostgreSQL, its drivers, PgBouncer and gunicorn, answers of 504, and
+    what is called a Timeout. The log is FILES, or what COMMAND prints; lines that match one of ALLOW do not count. A
+    window without a line is unknown, unless MAY_BE_EMPTY.
+    """
+    after = window_of(ctx, last, since)
+    if isinstance(after, Outcome):
+        return after
+    lines, counts = LogLines(ctx, files or [], command or [], after), Counter[str]()
+    first: list[str] = []
+    try:
+        for line in lines:
+            kind = next((name for name, pattern in _TIMEOUTS.items() if pattern.search(line)), None)
+            if kind is None or any(pattern.search(line) for pattern in allow or []):
+                continue
+            counts[kind] += 1
+            if len(first) < _FIRST:
+                first.append(clean(line)[:_SHOWN])
+    except NoLog as none:
+        return Outcome.unknown(none.what, hint=none.hint)
+    evidence: dict[str, object] = {"window": lines.window, "files": lines.names, "lines": lines.read, **counts}
+    evidence |= {f"line {n}": line for n, line in enumerate(first, 1)}
+    looked, expected = (
+        f"{lines.read:,} lines, {lines.window}",
+        f"at most {at_most} timeouts" if at_most else "no timeout",
+    )
+    told = ", ".join(f"{count} {name}" for name, count in counts.most_common())
+    if counts.total() > at_most:
+        hint = "see who gave up: a pool that is too small, a statement without an index, a lock that is held"
+        return Outcome.failed(f"{told} in {looked}", expected=expected, evidence=evidence, hint=hint)
+    if lines.cut:
+        what = f"{lines.cut[0]} is too long: its end alone was read"
+        return Outcome.unknown(what, hint="choose a shorter window", evidence=evidence)
+    if not lines.read and not may_be_empty:
+        hint = "does the app log there? may_be_empty = true accepts silence"
+        return Outcome.unknown(f"not one line to look at: {looked}", hint=hint, evidence=evidence)
+    return Outcome.passed(f"{told or 'no timeout'} in {looked}", expected=expected, evidence=evidence)

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import sys
 from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from checks.logs import time_of
+from metrics.logtime import time_of
 from state.verdicts import Outcome, Verdict
 
 NOW = datetime.now(UTC)
@@ -79,6 +80,30 @@ async def test_the_window_may_begin_at_an_item(look):
     assert (await look("logs.clean", with_)).verdict is Verdict.UNKNOWN
     before = (NOW - timedelta(minutes=30)).isoformat()
     assert (await look("logs.clean", with_ | {"since": before})).verdict is Verdict.FAIL
+
+
+async def test_the_log_may_be_what_a_command_prints(look):
+    def printing(text: str) -> list[str]:
+        return [sys.executable, "-c", f"print({text!r}, end='')"]
+
+    good = await look("logs.clean", {"command": printing(at(1, "INFO fine")), "last": "5m"})
+    assert good.verdict is Verdict.PASS, good
+    assert good.evidence["lines"] == 1
+    bad = await look("logs.clean", {"command": printing(at(1, "ERROR it broke"))})
+    assert bad.verdict is Verdict.FAIL
+    silent = await look("logs.clean", {"command": printing("")})
+    assert silent.verdict is Verdict.UNKNOWN
+    broken = await look("logs.clean", {"command": [sys.executable, "-c", "raise SystemExit('no such service')"]})
+    assert broken.verdict is Verdict.UNKNOWN
+    assert "no such service" in broken.actual
+    assert (await look("logs.clean", {"command": ["no-such-program"]})).verdict is Verdict.UNKNOWN
+    assert (await look("logs.clean", {})).verdict is Verdict.UNKNOWN
+
+
+async def test_a_command_that_follows_its_log_is_an_error_at_the_deadline(look):
+    following = [sys.executable, "-c", "import time; time.sleep(60)"]
+    outcome = await look("logs.clean", {"command": following}, timeout="500ms")
+    assert outcome.verdict is Verdict.ERROR
 
 
 async def test_escape_sequences_in_a_log_do_not_reach_the_evidence(look):
