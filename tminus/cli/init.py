@@ -43,13 +43,14 @@ def command(folder: Path, dry_run: bool, force: bool) -> None:
             path.rename(kept)
             click.echo(f"the old one is {kept}", err=True)
         write_atomically(path, made.text.encode())
-        if not journeys.exists():
+        ours = not journeys.exists()
+        if ours:
             write_atomically(journeys, shipped("journeys.toml").encode())
             click.echo(f"wrote {journeys}")
     except OSError as error:
         end(UNUSABLE, f"{path}: {error.strerror or error}")
     click.echo(f"wrote {path}")
-    _judge(path)
+    _judge(path, ours)
     _tell(made.open)
 
 
@@ -59,13 +60,16 @@ def _free(path: Path) -> Path:
     return next(name for name in names if not name.exists())
 
 
-def _judge(path: Path) -> None:
+def _judge(path: Path, our_journeys: bool) -> None:
     from state.problems import ChecklistError
     from tminus.definition import load
 
     try:
         loaded, _ = load(path)
     except ChecklistError as error:
+        if not our_journeys and all(Path(one.file).name == "journeys.toml" for one in error.problems):
+            click.echo(f"{error}\nthe journeys.toml that was there needs mending before the first run", err=True)
+            return
         end(UNUSABLE, f"{error}\nthat is a mistake of tminus, not of yours: mend these lines, and tell its authors")
     checklist = loaded.checklist
     click.echo(

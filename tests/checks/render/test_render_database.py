@@ -104,18 +104,18 @@ async def test_what_cannot_be_asked_is_an_error_without_the_key(look, render, gi
     assert "https" in outcome.actual
 
 
-async def test_a_blueprint_that_cannot_be_compared_is_a_warning_and_a_missing_one_an_error(
-    look, given, secret, monkeypatch
-):
-    monkeypatch.setattr("checks.render.database._named_in", lambda path: None)
-    outcome = await look("render.database", given | RIGHT | {"render_yaml": "render.yaml"}, **secret)
-    assert outcome.verdict is Verdict.WARN
-    assert "not compared" in outcome.actual
-    for names, verdict in ((["app-db"], "pass"), (["another"], "fail"), ([], "fail")):
-        monkeypatch.setattr("checks.render.database._named_in", lambda path, names=names: names)
+async def test_the_blueprint_must_know_the_database_and_be_there_to_be_read(look, given, secret):
+    file = look.project / "render.yaml"
+    for text, verdict in (
+        ("databases: [{name: app-db}]", "pass"),
+        ("databases: [{name: another}]", "fail"),
+        ("services: []", "fail"),
+        ("databases: [", "error"),
+    ):
+        file.write_text(text)
         outcome = await look("render.database", given | RIGHT | {"render_yaml": "render.yaml"}, **secret)
         assert outcome.verdict == verdict, outcome
-    monkeypatch.undo()
+    file.unlink()
     outcome = await look("render.database", given | RIGHT | {"render_yaml": "render.yaml"}, **secret)
     assert outcome.verdict is Verdict.ERROR
 
