@@ -36,6 +36,7 @@ EXAMPLES = {
     "backup.restore_test": '{ backup = "final-backup" }',
     "postgres.connect": '{ database_url = "${database_url}", database = "app", min_version = 15 }',
     "postgres.tables": '{ database_url = "${database_url}", sqlite = "final-backup", app = "." }',
+    "postgres.connections": '{ database_url = "${database_url}", sqlite = "${sqlite}" }',
     "alembic.upgrade": '{ app = ".", database_url = "${database_url}", python = ".venv/bin/python" }',
     "transfer.audit": '{ sqlite = "${sqlite}", database_url = "${database_url}" }',
     "transfer.salvage": '{ backup = "final-backup", database_url = "${database_url}", into = "backups" }',

@@ -24,6 +24,7 @@ BUILT_IN: Mapping[str, tuple[str, ...]] = {
     "checks.sqlite": ("sqlite.backup", "sqlite.quiet", "sqlite.counts", "sqlite.schema", "sqlite.dump"),
     "checks.backup": ("backup.restore_test",),
     "checks.postgres": ("postgres.connect", "postgres.tables"),
+    "checks.postgres_connections": ("postgres.connections",),
     "checks.alembic": ("alembic.upgrade",),
     "checks.audit": ("transfer.audit",),
     "checks.transfer": ("transfer.copy", "transfer.compare"),
