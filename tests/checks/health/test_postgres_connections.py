@@ -6,7 +6,9 @@ import sqlite3
 import subprocess
 import sys
 import threading
-from contextlib import closing, suppress
+from collections.abc import Iterator
+from contextlib import closing, contextmanager, suppress
+from pathlib import Path
 
 import psycopg2
 import pytest
@@ -15,6 +17,21 @@ from state.verdicts import Verdict
 
 CHECK = "postgres.connections"
 NOW = {"idle_in_transaction": "0s", "transaction": "0s", "blocked": "0s"}
+
+
+@contextmanager
+def an_app_on(path: Path) -> Iterator[int]:
+    """A process that has the SQLite file open; its pid."""
+    code = (
+        "import sqlite3, sys; c = sqlite3.connect(sys.argv[1]); c.execute('SELECT * FROM t'); print(1, flush=True);"
+        " sys.stdin.read()"
+    )
+    pipe = subprocess.PIPE
+    with subprocess.Popen([sys.executable, "-c", code, str(path)], stdin=pipe, stdout=pipe) as app:
+        assert app.stdout is not None
+        app.stdout.readline()
+        yield app.pid
+        app.communicate()
 
 
 async def test_sessions_that_do_no_harm_pass_with_their_states_and_applications(look, database, connect):
@@ -138,18 +155,11 @@ async def test_a_sqlite_file_that_a_process_still_has_open_fails_with_its_pid(lo
         ours.commit()
         outcome = await look(CHECK, {"database_url": database, "sqlite": "app.db"})
         assert outcome.verdict is Verdict.PASS, outcome  # it is only we who have it open
-    code = (
-        "import sqlite3, sys; c = sqlite3.connect(sys.argv[1]); c.execute('SELECT * FROM t'); print(1, flush=True);"
-        " sys.stdin.read()"
-    )
-    pipe = subprocess.PIPE
-    with subprocess.Popen([sys.executable, "-c", code, str(path)], stdin=pipe, stdout=pipe) as app:
-        app.stdout.readline()
+    with an_app_on(path) as pid:
         outcome = await look(CHECK, {"database_url": database, "sqlite": "app.db"})
-        app.communicate()
     assert outcome.verdict is Verdict.FAIL, outcome
     assert "app.db is open in" in outcome.actual
-    assert f"(pid {app.pid})" in outcome.actual
+    assert f"(pid {pid})" in outcome.actual
     outcome = await look(CHECK, {"database_url": database, "sqlite": "app.db"})
     assert outcome.verdict is Verdict.PASS, outcome
     outcome = await look(CHECK, {"database_url": database, "sqlite": "moved.db"})
