@@ -37,6 +37,7 @@ EXAMPLES = {
     "postgres.connect": '{ database_url = "${database_url}", database = "app", min_version = 15 }',
     "postgres.tables": '{ database_url = "${database_url}", sqlite = "final-backup", app = "." }',
     "postgres.connections": '{ database_url = "${database_url}", sqlite = "${sqlite}" }',
+    "postgres.restore_test": '{ database_url = "${database_url}" }',
     "alembic.upgrade": '{ app = ".", database_url = "${database_url}", python = ".venv/bin/python" }',
     "transfer.audit": '{ sqlite = "${sqlite}", database_url = "${database_url}" }',
     "transfer.salvage": '{ backup = "final-backup", database_url = "${database_url}", into = "backups" }',

@@ -25,6 +25,7 @@ BUILT_IN: Mapping[str, tuple[str, ...]] = {
     "checks.backup": ("backup.restore_test",),
     "checks.postgres": ("postgres.connect", "postgres.tables"),
     "checks.postgres_connections": ("postgres.connections",),
+    "checks.restore_test": ("postgres.restore_test",),
     "checks.alembic": ("alembic.upgrade",),
     "checks.audit": ("transfer.audit",),
     "checks.transfer": ("transfer.copy", "transfer.compare"),
