@@ -38,6 +38,7 @@ EXAMPLES = {
     "postgres.tables": '{ database_url = "${database_url}", sqlite = "final-backup", app = "." }',
     "postgres.connections": '{ database_url = "${database_url}", sqlite = "${sqlite}" }',
     "postgres.restore_test": '{ database_url = "${database_url}" }',
+    "pool.usage": '{ database_url = "${database_url}", metrics_url = "${base_url}/metrics" }',
     "alembic.upgrade": '{ app = ".", database_url = "${database_url}", python = ".venv/bin/python" }',
     "transfer.audit": '{ sqlite = "${sqlite}", database_url = "${database_url}" }',
     "transfer.salvage": '{ backup = "final-backup", database_url = "${database_url}", into = "backups" }',

@@ -26,6 +26,7 @@ BUILT_IN: Mapping[str, tuple[str, ...]] = {
     "checks.postgres": ("postgres.connect", "postgres.tables"),
     "checks.postgres_connections": ("postgres.connections",),
     "checks.restore_test": ("postgres.restore_test",),
+    "checks.pool": ("pool.usage",),
     "checks.alembic": ("alembic.upgrade",),
     "checks.audit": ("transfer.audit",),
     "checks.transfer": ("transfer.copy", "transfer.compare"),
