@@ -37,6 +37,7 @@ EXAMPLES = {
     "postgres.connect": '{ database_url = "${database_url}", database = "app", min_version = 15 }',
     "postgres.tables": '{ database_url = "${database_url}", sqlite = "final-backup", app = "." }',
     "postgres.connections": '{ database_url = "${database_url}", sqlite = "${sqlite}" }',
+    "postgres.performance": '{ database_url = "${database_url}", slow = "250ms" }',
     "postgres.host": '{ database_url = "${database_url}", cpu = 0.8, disk = 0.85 }',
     "postgres.restore_test": '{ database_url = "${database_url}" }',
     "pool.usage": '{ database_url = "${database_url}", metrics_url = "${base_url}/metrics" }',

@@ -25,6 +25,7 @@ BUILT_IN: Mapping[str, tuple[str, ...]] = {
     "checks.backup": ("backup.restore_test",),
     "checks.postgres": ("postgres.connect", "postgres.tables"),
     "checks.postgres_connections": ("postgres.connections",),
+    "checks.postgres_performance": ("postgres.performance",),
     "checks.postgres_host": ("postgres.host",),
     "checks.restore_test": ("postgres.restore_test",),
     "checks.pool": ("pool.usage",),
