@@ -100,7 +100,7 @@ class HostSource:
         try:
             postmaster = postmaster_of(self._data)
             tree = [postmaster, *postmaster.children(recursive=True)]
-            spent = _cpu_of(postmaster, tree)
+            spent = cpu_of(postmaster, tree)
         except (OSError, ValueError, psutil.Error) as error:
             why = str(error) if isinstance(error, ValueError) else type(error).__name__
             return tuple(Measurement(name, None, 0, METRICS[name].unit, at, error=why) for name in _POSTGRES)
@@ -112,7 +112,7 @@ class HostSource:
             share = divide(spent - before[1], (self._spent[2] - before[2]) * (psutil.cpu_count() or 1))
             cpu = Measurement("host.postgres_cpu", share, 1, "ratio", at, detail)
         try:
-            memory = float(sum(_pss(process.pid) for process in tree))
+            memory = float(sum(pss(process.pid) for process in tree))
         except PermissionError:
             hint = "its memory is hidden from this user: run tminus as root, or as the user of PostgreSQL"
             return cpu, Measurement("host.postgres_memory", None, 0, "bytes", at, error=hint)
@@ -136,7 +136,7 @@ def postmaster_of(data: Path) -> psutil.Process:
     return process
 
 
-def _cpu_of(postmaster: psutil.Process, tree: list[psutil.Process]) -> float:
+def cpu_of(postmaster: psutil.Process, tree: list[psutil.Process]) -> float:
     """CPU seconds of TREE, and of those children that have ended, as far as the kernel has added them up."""
     ended = postmaster.cpu_times()
     spent = float(ended.children_user + ended.children_system)
@@ -149,7 +149,7 @@ def _cpu_of(postmaster: psutil.Process, tree: list[psutil.Process]) -> float:
     return spent
 
 
-def _pss(pid: int) -> int:
+def pss(pid: int) -> int:
     """The proportional set size of PID in bytes, 0 when it is gone. Raises PermissionError where it is hidden."""
     try:
         for line in Path(f"/proc/{pid}/smaps_rollup").read_text().splitlines():
