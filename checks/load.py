@@ -6,6 +6,7 @@ import shutil
 import sys
 import tempfile
 import threading
+from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
@@ -61,8 +62,13 @@ def _plan(
             lines.append(f"cannot be told: {error}")
     else:
         lines.append(f"the visitors of {locustfile}")
-    lines.append(shown_argv(argv_of(load, python or sys.executable, Path("FIGURES"))))
+    lines.append(shown_argv(_by_name(argv_of(load, python or sys.executable, Path("FIGURES")))))
     return Plan(tuple(lines), "reversible", base_url)
+
+
+def _by_name(argv: Sequence[str]) -> list[str]:
+    """ARGV without the folders of this machine: the plan goes into a record that is read on others."""
+    return [",".join(Path(part).name for part in word.split(",")) if word.startswith("/") else word for word in argv]
 
 
 @check("load.locust", effect="change", timeout="30m", plan=_plan)
