@@ -28,6 +28,13 @@ _COLUMNS = (
     " WHERE c.relkind IN ('r', 'p') AND a.attnum > 0 AND NOT a.attisdropped"
     " AND c.relnamespace = current_schema()::regnamespace"
 )
+# A foreign key is two triggers of the server's own: where a load has disabled them, it is believed and not enforced.
+_INVALID = (
+    "SELECT indexrelid::regclass::text FROM pg_index WHERE NOT indisvalid OR NOT indisready"
+    " UNION ALL SELECT conrelid::regclass::text || '.' || conname FROM pg_constraint WHERE NOT convalidated"
+    " UNION ALL SELECT DISTINCT k.conrelid::regclass::text || '.' || k.conname || ' (its triggers are disabled)'"
+    " FROM pg_trigger t JOIN pg_constraint k ON k.oid = t.tgconstraint WHERE t.tgisinternal AND t.tgenabled = 'D'"
+)
 
 
 @check("postgres.connect", timeout="30s", fresh_for="10m")
@@ -140,11 +147,12 @@ def tables(
 ) -> Outcome:
     """Every table and column of the SQLITE file (a file or a backup's item id) exists, and the revision is the head.
 
-    The head is HEAD, or what Alembic says in the folder APP; no index and no constraint may be invalid.
+    The head is HEAD, or what Alembic says in the folder APP; no index and no constraint may be invalid, and no
+    foreign key disabled.
     """
     if sqlite is None and app is None and head is None:
         return Outcome.unknown("nothing to compare with", hint="give sqlite = …, and app = … or head = …")
-    wanted = _sqlite_columns(backup_of(ctx, sqlite)) if sqlite is not None else {}
+    wanted = sqlite_columns(backup_of(ctx, sqlite)) if sqlite is not None else {}
     if sqlite is not None and not wanted:
         return Outcome.unknown("the SQLite file holds no table", hint="is it the right file?")
     if app is not None and head is None:
@@ -155,14 +163,11 @@ def tables(
         head = heads[0]
     connection = look(database_url, application_name="tminus check", statement_timeout=20)
     with closing(connection), speaking_of(database_url, connection), connection.cursor() as cur:
-        there = _postgres_columns(cur)
+        there = postgres_columns(cur)
         revisions = revisions_in(cur)
-        cur.execute(
-            "SELECT indexrelid::regclass::text FROM pg_index WHERE NOT indisvalid OR NOT indisready UNION ALL "
-            "SELECT conrelid::regclass::text || '.' || conname FROM pg_constraint WHERE NOT convalidated"
-        )
+        cur.execute(_INVALID)
         invalid = [str(row[0]) for row in cur.fetchall()]
-    missing = _missing(wanted, there)
+    missing = missing_columns(wanted, there)
     evidence: dict[str, object] = {
         "at": describe_url(database_url),
         "query": _COLUMNS,
@@ -188,7 +193,8 @@ def tables(
     return Outcome.passed(actual, expected=expected, evidence=evidence)
 
 
-def _sqlite_columns(path: Path) -> dict[str, list[str]]:
+def sqlite_columns(path: Path) -> dict[str, list[str]]:
+    """Tables and their columns in a SQLite file. Raises CouldNotLook."""
     if not path.is_file():
         raise CouldNotLook(f"no file {path}")
     try:
@@ -205,7 +211,8 @@ def _sqlite_columns(path: Path) -> dict[str, list[str]]:
     return columns
 
 
-def _postgres_columns(cur: Cursor) -> dict[str, set[str]]:
+def postgres_columns(cur: Cursor) -> dict[str, set[str]]:
+    """The same of the current schema of PostgreSQL, in lower case."""
     cur.execute(_COLUMNS)
     columns: dict[str, set[str]] = {}
     for table, column in cur.fetchall():
@@ -213,7 +220,8 @@ def _postgres_columns(cur: Cursor) -> dict[str, set[str]]:
     return columns
 
 
-def _missing(wanted: dict[str, list[str]], there: dict[str, set[str]]) -> list[str]:
+def missing_columns(wanted: dict[str, list[str]], there: dict[str, set[str]]) -> list[str]:
+    """What of WANTED is not THERE: "table", or "table.column"."""
     found = []
     for table, columns in wanted.items():
         if table.casefold() not in there:
