@@ -106,6 +106,7 @@ def connections(
     wrong = [*_full(server, limits), *troubles(sessions, limits), *_left_prepared(prepared, limits), *_refused(ctx)]
     doubts = _hidden(sessions)
     evidence = _evidence(database_url, server, sessions)
+    held: list[str] = []
     if sqlite is not None:
         held, unseen = _held(sqlite)
         wrong += held
@@ -119,6 +120,9 @@ def connections(
     if wrong:
         more = f" and {len(wrong) - _SHOWN} more" if wrong[_SHOWN:] else ""
         hint = "find out what it does there; SELECT pg_terminate_backend(pid) ends a session"
+        if held:
+            mend = "what has the SQLite file open writes there still: restart it with DATABASE_URL"
+            hint = mend if held == wrong else f"{mend}; {hint}"
         return Outcome.failed("; ".join(wrong[:_SHOWN]) + more, expected=expected, evidence=evidence, hint=hint)
     if doubts:
         what, hint = "; ".join(one.what for one in doubts), "; ".join(one.hint for one in doubts)

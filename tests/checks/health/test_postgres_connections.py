@@ -182,6 +182,7 @@ async def test_a_sqlite_file_that_a_process_still_has_open_fails_with_its_pid(lo
         outcome = await look(CHECK, {"database_url": database, "sqlite": "app.db"})
     assert outcome.verdict is Verdict.FAIL, outcome
     assert "app.db is open in" in outcome.actual
+    assert "restart" in outcome.hint
     assert f"(pid {pid})" in outcome.actual
     outcome = await look(CHECK, {"database_url": database, "sqlite": "app.db"})
     assert outcome.verdict is Verdict.PASS, outcome
