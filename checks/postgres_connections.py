@@ -5,12 +5,16 @@ from __future__ import annotations
 import os
 from collections import Counter
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
+
+import psutil
 
 from checks.backups import transfer_errors
 from checks.contract import Context, Seconds, check
 from checks.postgres_asking import CLIENTS, GRANT, asking
+from metrics.live import STALE_INTERVALS
 from metrics.sources.postgres_stats import Sessions, ask_sessions
 from state.clean import clean, shorten
 from state.durations import format_duration
@@ -102,6 +106,7 @@ def connections(
     wrong = [*_full(server, limits), *troubles(sessions, limits), *_left_prepared(prepared, limits), *_refused(ctx)]
     doubts = _hidden(sessions)
     evidence = _evidence(database_url, server, sessions)
+    held: list[str] = []
     if sqlite is not None:
         held, unseen = _held(sqlite)
         wrong += held
@@ -115,6 +120,9 @@ def connections(
     if wrong:
         more = f" and {len(wrong) - _SHOWN} more" if wrong[_SHOWN:] else ""
         hint = "find out what it does there; SELECT pg_terminate_backend(pid) ends a session"
+        if held:
+            mend = "what has the SQLite file open writes there still: restart it with DATABASE_URL"
+            hint = mend if held == wrong else f"{mend}; {hint}"
         return Outcome.failed("; ".join(wrong[:_SHOWN]) + more, expected=expected, evidence=evidence, hint=hint)
     if doubts:
         what, hint = "; ".join(one.what for one in doubts), "; ".join(one.hint for one in doubts)
@@ -178,9 +186,12 @@ def _left_prepared(prepared: Sequence[tuple[str, float]], limits: Limits) -> lis
 
 def _refused(ctx: Context) -> list[str]:
     """What the run's own tries to connect say, where there are any."""
-    newest = ctx.live.newest("pg.connect_failures") if ctx.live is not None else None
-    if newest is None or not newest.value:
+    metric, live = "pg.connect_failures", ctx.live
+    newest = live.newest(metric) if live is not None else None
+    if live is None or newest is None or not newest.value:
         return []
+    if (live.age(metric) or 0.0) > STALE_INTERVALS * live.interval(metric):
+        return []  # of then; that we are connected is of now
     return [f"{newest.value:.0%} of the new connections were refused"]
 
 
@@ -204,16 +215,27 @@ def _hidden(sessions: Sequence[Session]) -> list[Doubt]:
 
 def _held(sqlite: Path) -> tuple[list[str], list[Doubt]]:
     """Who has the file open, and what could not be seen of that."""
+    if gone := _deleted(sqlite):
+        return [f"{sqlite.name} was deleted or replaced, and is still open in {', '.join(gone[:4])}"], []
     if not sqlite.exists():
-        return [], [
-            Doubt(f"no file {sqlite.name} on this machine", "name it as it is called now, or leave sqlite out")
-        ]
+        mend = "name it as it is called now, or leave sqlite out"
+        return [], [Doubt(f"no file {sqlite.name} on this machine", mend)]
     users, unseen = open_by(sqlite, os.getpid())
     held = [f"{sqlite.name} is open in {', '.join(users[:4])}"] if users else []
     if not unseen:
         return held, []
     what = f"{unseen} processes that may have {sqlite.name} open cannot be looked into"
     return held, [Doubt(what, "run tminus as the app's user, or as root")]
+
+
+def _deleted(sqlite: Path) -> list[str]:
+    """Who has a file open that was called SQLITE and has no name any more: what is written there is lost."""
+    gone, holders = f"{sqlite.resolve()} (deleted)", []
+    for process in psutil.process_iter(["name"]):
+        with suppress(OSError):
+            if any(str(link.readlink()) == gone for link in Path(f"/proc/{process.pid}/fd").iterdir()):
+                holders.append(f"{process.info['name']} (pid {process.pid})")
+    return holders
 
 
 def _evidence(database_url: str, server: Sessions, sessions: Sequence[Session]) -> dict[str, object]:

@@ -32,8 +32,10 @@ _FAILED = re.compile(
 # What a restore may fail in without a row being the worse for it: an extension that only a superuser makes (the
 # managed server brings its own), and a setting that an older server does not know yet.
 _EXTENSION = re.compile(r"(?:CREATE EXTENSION IF NOT EXISTS|COMMENT ON EXTENSION) (?P<name>\S+)")
+_NOT_THE_DUMP = re.compile(r"permission denied|version mismatch|lock timeout|canceling statement")
 _SETTING = re.compile(r"SET \w+ = ")
-_DUMP = ("--format=custom", "--verbose")
+# A table that is being altered is not waited for without end, nor do others wait behind us.
+_DUMP = ("--format=custom", "--verbose", "--lock-wait-timeout=10s")
 _RESTORE = ("--no-owner", "--no-privileges", "--no-publications", "--no-subscriptions", "--no-security-labels",
     "--no-tablespaces", "--verbose")  # fmt: skip
 
@@ -91,7 +93,7 @@ def restore_test(
         shutil.rmtree(work, ignore_errors=True)
     evidence |= {"restore_s": round(done.seconds, 1), "scratch_server": scratch_server, "server": server}
     evidence["seconds"] = round(time.monotonic() - started, 1)
-    return judged(_Test(source, before, restored, failures(done), scratch_server < server), evidence)
+    return judged(Tried(source, before, restored, failures(done), scratch_server < server), evidence)
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,7 +105,9 @@ class Failures:
 
 
 @dataclass(frozen=True, slots=True)
-class _Test:
+class Tried:
+    """SOURCE as dumped, its sequences BEFORE the dump, what came back as RESTORED, and what pg_restore FAILED in."""
+
     source: Contents
     before: Mapping[str, int | None]
     restored: Contents
@@ -111,7 +115,7 @@ class _Test:
     older: bool  # the scratch server than the source
 
 
-def judged(test: _Test, evidence: Mapping[str, object]) -> Outcome:
+def judged(test: Tried, evidence: Mapping[str, object]) -> Outcome:
     """The verdict on a database that was restored."""
     source = test.source
     wrong = [*differences(source, test.restored, test.before), *test.failed.errors]
@@ -160,7 +164,7 @@ def _dumped(ctx: Context, tools: Tools, url: str, snapshot: str, path: Path) -> 
         return done
     said = [line for line in done.stderr.splitlines() if "error: " in line] or done.stderr.splitlines()[-1:]
     why = shorten("; ".join(line.removeprefix("pg_dump: error: ") for line in said[:3]) or "it said nothing", 300)
-    if failure_of(why) or misuse_of(why) or "permission denied" in why or "version mismatch" in why:
+    if failure_of(why) or misuse_of(why) or _NOT_THE_DUMP.search(why):
         raise CouldNotLook(f"pg_dump: {why}")
     hint = "no dump can be made of this database: mend what pg_dump names"
     return Outcome.failed(f"pg_dump ended with exit code {done.exit_code}: {why}", expected="a dump", hint=hint)

@@ -8,11 +8,15 @@ import sys
 import threading
 from collections.abc import Iterator
 from contextlib import closing, contextmanager, suppress
+from datetime import UTC, datetime
 from pathlib import Path
 
 import psycopg2
 import pytest
 
+from metrics.live import Live
+from metrics.samples import Measurement
+from metrics.sources import Metric
 from state.verdicts import Verdict
 
 CHECK = "postgres.connections"
@@ -147,6 +151,25 @@ async def test_a_session_that_is_not_tracked_is_unknown(look, admin, database, c
     assert "not tracked" in outcome.actual
 
 
+class Told:
+    """A source whose looks the test makes by hand."""
+
+    name, interval = "postgres", 1.0
+    metrics = {"pg.connect_failures": Metric("New connections refused", "ratio", "…")}  # noqa: RUF012
+
+
+async def test_connections_that_the_run_saw_refused_fail_until_that_is_long_ago(look, database):
+    now = 1000.0
+    live = Live([Told()], lambda: now)
+    refused = Measurement("pg.connect_failures", 0.25, 4, "ratio", datetime(2026, 11, 22, tzinfo=UTC), bad=1.0)
+    live.take(Told(), [refused], 0.1)
+    outcome = await look(CHECK, {"database_url": database}, live=live)
+    assert outcome.verdict is Verdict.FAIL
+    assert outcome.actual == "25% of the new connections were refused"
+    now += 10
+    assert (await look(CHECK, {"database_url": database}, live=live)).verdict is Verdict.PASS
+
+
 async def test_a_sqlite_file_that_a_process_still_has_open_fails_with_its_pid(look, database, tmp_path):
     path = look.project / "app.db"
     with closing(sqlite3.connect(path)) as ours:
@@ -159,9 +182,19 @@ async def test_a_sqlite_file_that_a_process_still_has_open_fails_with_its_pid(lo
         outcome = await look(CHECK, {"database_url": database, "sqlite": "app.db"})
     assert outcome.verdict is Verdict.FAIL, outcome
     assert "app.db is open in" in outcome.actual
+    assert "restart" in outcome.hint
     assert f"(pid {pid})" in outcome.actual
     outcome = await look(CHECK, {"database_url": database, "sqlite": "app.db"})
     assert outcome.verdict is Verdict.PASS, outcome
+    with an_app_on(path) as pid:
+        path.rename(path.with_name("renamed.db"))
+        outcome = await look(CHECK, {"database_url": database, "sqlite": "renamed.db"})
+        assert outcome.verdict is Verdict.FAIL, outcome
+        path.with_name("renamed.db").unlink()
+        outcome = await look(CHECK, {"database_url": database, "sqlite": "renamed.db"})
+        assert outcome.verdict is Verdict.FAIL, outcome
+        assert f"(pid {pid})" in outcome.actual
+        assert "deleted" in outcome.actual
     outcome = await look(CHECK, {"database_url": database, "sqlite": "moved.db"})
     assert outcome.verdict is Verdict.UNKNOWN
 

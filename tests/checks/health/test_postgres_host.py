@@ -73,6 +73,21 @@ async def test_memory_that_is_hidden_from_this_user_is_unknown(look, database, m
     assert "run tminus as root" in outcome.actual
 
 
+async def test_a_data_directory_that_neither_the_kernel_nor_the_server_shows_is_unknown(
+    look, database, admin, monkeypatch
+):
+    def denied(process: psutil.Process) -> str:
+        raise psutil.AccessDenied(process.pid)
+
+    monkeypatch.setattr(psutil.Process, "cwd", denied)  # as for a user who is neither root nor PostgreSQL's own
+    with_ = {"over": "10ms", "cpu": 99.0, "disk": 1.01}
+    outcome = await look(CHECK, {"database_url": database, **with_})
+    assert outcome.verdict is Verdict.UNKNOWN, outcome
+    assert "disk: this role may not see the data directory" in outcome.actual
+    outcome = await look(CHECK, {"database_url": admin, **with_})  # a role of pg_monitor is told it
+    assert outcome.verdict is Verdict.PASS, outcome
+
+
 class Told:
     name, interval = "render", 60.0
     metrics = {name: Metric(name, "ratio", "…") for name in ("render.database_cpu", "render.database_memory")}  # noqa: RUF012

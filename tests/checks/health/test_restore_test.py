@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from pathlib import Path
 
 import pytest
@@ -10,7 +11,7 @@ from hypothesis import strategies as st
 
 from checks.contract import Completed
 from checks.postgres_contents import Contents, Rows, differences
-from checks.restore_test import failures
+from checks.restore_test import Failures, Tried, failures, judged
 from state.verdicts import Verdict
 
 CHECK = "postgres.restore_test"
@@ -185,6 +186,31 @@ async def test_what_cannot_be_read_or_reached_is_an_error(look, with_, admin, ru
     outcome = await look(CHECK, with_)
     assert outcome.verdict is Verdict.ERROR, outcome
     assert "permission denied for table secret" in outcome.actual
+
+
+@pytest.mark.parametrize("tool", ["pg_dump", "pg_restore"])
+async def test_a_cancelled_test_leaves_neither_files_nor_a_database(look, with_, server, tools, connect, until, tool):
+    started = tools / "started"
+    script(tools / tool, f"touch {started}; exec sleep 60")
+    cancel = asyncio.Event()
+    task = asyncio.create_task(look(CHECK, with_ | {"bin_dir": str(tools)}, cancel=cancel))
+    await until(started.exists)
+    cancel.set()
+    outcome = await task
+    assert outcome.verdict is Verdict.ERROR
+    assert outcome.actual.startswith("cancelled")
+    assert list((look.project / "artefacts").iterdir()) == []
+    cursor = connect(server.superuser_url, autocommit=True)
+    cursor.execute("SELECT count(*) FROM pg_database WHERE datname LIKE 'tminus_scratch%'")
+    assert cursor.fetchone() == (0,)
+
+
+def test_what_an_older_scratch_server_does_not_give_back_is_no_verdict_on_the_dump():
+    source = Contents({"public.a": Rows(1, "x")}, frozenset(), {})
+    empty = Contents({}, frozenset(), {})
+    assert judged(Tried(source, {}, empty, Failures((), ()), older=True), {}).verdict is Verdict.ERROR
+    assert judged(Tried(source, {}, empty, Failures((), ()), older=False), {}).verdict is Verdict.FAIL
+    assert judged(Tried(source, {}, source, Failures((), ()), older=True), {}).verdict is Verdict.PASS
 
 
 def test_settings_of_a_newer_tool_are_no_failure_and_every_other_error_is():
