@@ -32,7 +32,7 @@ _FAILED = re.compile(
 # What a restore may fail in without a row being the worse for it: an extension that only a superuser makes (the
 # managed server brings its own), and a setting that an older server does not know yet.
 _EXTENSION = re.compile(r"(?:CREATE EXTENSION IF NOT EXISTS|COMMENT ON EXTENSION) (?P<name>\S+)")
-_NOT_THE_DUMP = re.compile(r"permission denied|version mismatch|lock timeout|canceling statement")
+_NOT_THE_DUMP = re.compile(r"permission denied|row-level security|version mismatch|lock timeout|canceling statement")
 _SETTING = re.compile(r"SET \w+ = ")
 # A table that is being altered is not waited for without end, nor do others wait behind us.
 _DUMP = ("--format=custom", "--verbose", "--lock-wait-timeout=10s")
