@@ -8,7 +8,7 @@ STAGE  ?= stage
 # For its SQLite file alone, which a test copies whole; what it depends on is not needed.
 SAMPLE := mendeleev==1.3.0
 
-.PHONY: help rehearse auto test lint types contracts pytest flight format docs bench clean
+.PHONY: help rehearse auto test lint types contracts pytest flight long format docs bench clean
 
 help:  ## Show this.
 	@grep -hE '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 12
@@ -41,10 +41,13 @@ contracts: $(VENV)/.ready
 	$(BIN)/lint-imports
 
 pytest: $(VENV)/.ready
-	$(BIN)/python -m pytest -n 2 --dist loadfile --no-loadscope-reorder
+	$(BIN)/python -m pytest -n 3 --dist loadfile --no-loadscope-reorder
 
-flight: $(VENV)/.ready  ## The whole cutover by keys in tmux, with a second person watching; about four minutes.
+flight: $(VENV)/.ready  ## The whole cutover by keys in tmux with a second person watching, and the way back; about five minutes.
 	$(BIN)/python -m pytest -m long tests/flight
+
+long: $(VENV)/.ready  ## Every test that `make test` leaves out because it takes long; about ten minutes.
+	$(BIN)/python -m pytest -n 2 --dist loadfile --no-loadscope-reorder -m long
 
 format: $(VENV)/.ready  ## Lay the code out.
 	$(BIN)/ruff check --fix .

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import shutil
 from collections.abc import Awaitable, Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -14,7 +15,8 @@ from checks.contract import Plan, Progress
 from checks.registry import Registry
 from checks.runner import Call, plan_check, run_check
 from rehearsal import stage as stages
-from rehearsal.postgres import create_database
+from rehearsal.postgres import Postgres, create_database, start_postgres, stop_postgres
+from rehearsal.seed import migrate, seed
 from state.definition import Item
 from state.redact import Redactor
 from state.targets import resolve
@@ -93,9 +95,36 @@ def stage(tmp_path_factory: pytest.TempPathFactory) -> Iterator[stages.Stage]:
         yield running
 
 
+@pytest.fixture(scope="session")
+def server() -> Iterator[Postgres]:
+    """A PostgreSQL and nothing else: far lighter than a stage."""
+    running = start_postgres(fsync=False)
+    yield running
+    stop_postgres(running, remove=True)
+
+
 @pytest.fixture
-def database(stage: stages.Stage, request: pytest.FixtureRequest) -> str:
+def database(server: Postgres, request: pytest.FixtureRequest) -> str:
     """An empty database of its own; the URL of the role `app`, which owns it."""
     name = f"d{abs(hash(request.node.nodeid)) % 10**12}"
-    create_database(stage.superuser_url, name)
-    return f"{stage.database_url.rpartition('/')[0]}/{name}"
+    create_database(server.superuser_url, name)
+    return f"{server.url.rpartition('/')[0]}/{name}"
+
+
+@dataclass(frozen=True)
+class Sample:
+    """The sample app's code, and its SQLite file with a few users. Nothing runs."""
+
+    app_dir: Path
+    sqlite: Path
+
+
+@pytest.fixture(scope="session")
+def sample(tmp_path_factory: pytest.TempPathFactory) -> Sample:
+    app = tmp_path_factory.mktemp("sample") / "app"
+    shutil.copytree(stages.APP_SOURCE, app, ignore=shutil.ignore_patterns("__pycache__"))
+    sqlite = app / "instance" / "app.db"
+    sqlite.parent.mkdir()
+    migrate(app, database_url=f"sqlite:///{sqlite}")
+    seed(sqlite, users=25)
+    return Sample(app, sqlite)

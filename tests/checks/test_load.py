@@ -170,6 +170,7 @@ async def test_an_interpreter_without_locust_is_an_error_with_the_mend(load, tmp
     assert gone.verdict is Verdict.ERROR
 
 
+@pytest.mark.long
 async def test_several_worker_processes_count_together_and_all_end(load, server):
     outcome = await load(processes=2)
     assert outcome.verdict is Verdict.PASS, outcome
@@ -228,6 +229,7 @@ async def test_the_plan_shows_host_users_rate_duration_and_visitors(look):
     assert "--run-time 300s" in text
 
 
+@pytest.mark.long
 async def test_the_shipped_visitors_walk_the_sample_app_as_somebody_new(look, stage):
     (look.project / "journeys.toml").write_bytes(JOURNEYS.read_bytes())
     with_ = {"base_url": stage.base_url, "users": 3, "spawn_rate": 10, "duration": "3s", "wait": "20ms"}

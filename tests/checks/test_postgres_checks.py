@@ -50,8 +50,8 @@ async def test_another_server_than_expected_fails(look, database, with_, said):
     assert said in outcome.actual
 
 
-async def test_a_role_that_may_not_create_fails(look, stage, database):
-    sql(stage.superuser_url.rpartition("/")[0] + "/" + database.rpartition("/")[2],
+async def test_a_role_that_may_not_create_fails(look, server, database):
+    sql(server.superuser_url.rpartition("/")[0] + "/" + database.rpartition("/")[2],
         "ALTER SCHEMA public OWNER TO postgres", "REVOKE CREATE ON SCHEMA public FROM PUBLIC",
         "ALTER DATABASE " + database.rpartition("/")[2] + " OWNER TO postgres")  # fmt: skip
     outcome = await look("postgres.connect", {"database_url": database})
@@ -81,14 +81,14 @@ async def test_a_setting_that_is_missing_is_unknown(look):
 
 
 @pytest.fixture
-async def backup(look, stage) -> Outcome:
-    outcome = await look("sqlite.backup", {"source": str(stage.sqlite), "into": "backups"})
+async def backup(look, sample) -> Outcome:
+    outcome = await look("sqlite.backup", {"source": str(sample.sqlite), "into": "backups"})
     assert outcome.verdict is Verdict.PASS, outcome
     return outcome
 
 
-async def test_the_whole_way_from_migrations_to_the_proof(look, stage, database, backup):
-    app = {"app": str(stage.app_dir), "python": sys.executable}
+async def test_the_whole_way_from_migrations_to_the_proof(look, sample, database, backup):
+    app = {"app": str(sample.app_dir), "python": sys.executable}
     evidence = {"final": backup}
     to = {"database_url": "${db}"}
     secret = {"targets": {"db": "${env:DB}"}, "environ": {"DB": database}, "evidence": evidence}
@@ -144,7 +144,7 @@ async def test_a_copy_without_a_backup_or_a_server_cannot_look(look, database, b
         assert "canary" not in repr(outcome)
 
 
-async def test_a_cancelled_copy_leaves_the_target_as_it_was(look, stage, database, until):
+async def test_a_cancelled_copy_leaves_the_target_as_it_was(look, sample, database, until):
     with closing(sqlite3.connect(look.project / "things.db")) as con:
         con.execute("CREATE TABLE things (id INTEGER PRIMARY KEY)")
         con.execute("INSERT INTO things VALUES (1)")
@@ -174,7 +174,7 @@ async def test_a_cancelled_copy_leaves_the_target_as_it_was(look, stage, databas
 
 
 async def test_a_connection_that_is_cut_in_the_middle_of_a_copy_is_an_error_and_a_second_try_works(
-    look, stage, database, until
+    look, sample, database, until
 ):
     with closing(sqlite3.connect(look.project / "things.db")) as con:
         con.execute("CREATE TABLE things (id INTEGER PRIMARY KEY)")
@@ -202,9 +202,9 @@ async def test_a_connection_that_is_cut_in_the_middle_of_a_copy_is_an_error_and_
     assert copied.verdict is Verdict.PASS, copied
 
 
-async def test_a_revision_that_fails_is_named_and_leaves_the_revision_before(look, stage, database, tmp_path):
+async def test_a_revision_that_fails_is_named_and_leaves_the_revision_before(look, sample, database, tmp_path):
     app = tmp_path / "app"
-    shutil.copytree(stage.app_dir, app, ignore=shutil.ignore_patterns(".git", "instance"))
+    shutil.copytree(sample.app_dir, app, ignore=shutil.ignore_patterns(".git", "instance"))
     (app / "migrations/versions/9999_bad.py").write_text(
         "from alembic import op\nrevision = '9999'\n"
         f"down_revision = {ScriptDirectory(str(app / 'migrations')).get_current_head()!r}\n"
@@ -223,8 +223,8 @@ async def test_a_revision_that_fails_is_named_and_leaves_the_revision_before(loo
 
 
 @pytest.mark.parametrize("broken", [{"app": "nowhere"}, {"python": "no-such-python"}, {"database_url": NOWHERE}])
-async def test_migrations_that_cannot_be_looked_at_are_an_error(look, stage, database, broken):
-    with_ = {"app": str(stage.app_dir), "python": sys.executable, "database_url": database} | broken
+async def test_migrations_that_cannot_be_looked_at_are_an_error(look, sample, database, broken):
+    with_ = {"app": str(sample.app_dir), "python": sys.executable, "database_url": database} | broken
     outcome = await look("alembic.upgrade", with_)
     assert outcome.verdict is Verdict.ERROR, outcome
     assert "canary" not in repr(outcome)

@@ -103,7 +103,18 @@ def test_a_flight_survives_kill_9_of_its_engine_and_ends_with_go(tmp_path: Path)
 @pytest.mark.long
 def test_the_way_back_is_flown_by_a_gate_and_loses_nothing_that_a_visitor_was_told_was_saved(tmp_path: Path) -> None:
     stage = tmp_path / "stage"
-    argv = [sys.executable, "-m", "tminus", "rehearse", "--auto", "--rollback", "--stage", str(stage), "--users", "120"]
+    argv = [
+        sys.executable,
+        "-m",
+        "tminus",
+        "rehearse",
+        "--auto",
+        "--rollback",
+        "--stage",
+        str(stage),
+        "--users",
+        "120",
+    ]
     flight = subprocess.run(argv, stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=280, check=False)
     assert flight.returncode == 0, flight.stderr[-3000:] + flight.stdout
     assert flight.stdout.splitlines()[0].split() == ["verdict", "ROLLED", "BACK"]
@@ -116,7 +127,9 @@ def test_the_way_back_is_flown_by_a_gate_and_loses_nothing_that_a_visitor_was_to
     # Visitors had written to PostgreSQL by then; all of it, and what was there before, is in SQLite now.
     salvaged, intact = run.item("rollback-salvage").outcome, run.item("rollback-intact").outcome
     assert salvaged is not None and not salvaged.actual.startswith("0 rows inserted")
-    assert intact is not None and re.search(r"[1-9]\d* acknowledged writes, 0 missing in sqlite", str(intact.evidence))
+    assert intact is not None and re.search(
+        r"[1-9]\d* acknowledged writes, 0 missing in sqlite", str(intact.evidence)
+    )
     works = run.item("rollback-works").outcome
     assert works is not None and works.evidence["database"] == "sqlite"
     left = subprocess.run(["ps", "axww", "-o", "command"], capture_output=True, text=True, check=True).stdout

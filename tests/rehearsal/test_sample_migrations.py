@@ -7,8 +7,11 @@ from contextlib import closing
 from pathlib import Path
 
 import psycopg2
+import pytest
 
 from rehearsal.postgres import Postgres, create_database
+
+pytestmark = pytest.mark.long
 
 
 def alembic(project: Path, url: str, *commands: str) -> str:

@@ -20,6 +20,8 @@ from rehearsal.stage import Stage, StageError, end_stage, load_stage, set_stage
 from tests.rehearsal.browser import Browser
 from tests.rehearsal.conftest import control
 
+pytestmark = pytest.mark.long  # a flight sets a stage too; here it is taken apart
+
 NAMES = ("supervisor", "visitors", "app", "postgres")
 
 
