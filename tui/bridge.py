@@ -134,6 +134,10 @@ class Bridge(Screen[None]):
         elif self.query_one("#left").border_title != "checklist":
             self.query_one("#left").border_title = "checklist"
 
+    def on_detail_resized(self) -> None:
+        """The panes around it have changed: nobody else would say it again until something is told."""
+        self._say_below()
+
     def _say_below(self) -> None:
         """Say that the detail goes on, where it does: what was never in sight was not read."""
         below = self.query_one(Detail).more

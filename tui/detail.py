@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from typing import ClassVar
 
 from textual.binding import Binding, BindingType
+from textual.message import Message
 
 from tminus.client.messages import ItemFace, ItemView
 from tui.clock import age_of, ago, local_time
@@ -33,6 +34,14 @@ class Detail(Pane, can_focus=True):
     def draw(self, scene: Scene, width: int) -> Sequence[Line]:
         """See `detail_lines`."""
         return detail_lines(scene, width)
+
+    class Resized(Message):
+        """There is more room for it, or less."""
+
+    def on_resize(self) -> None:
+        """What is below what is in sight is another count now."""
+        super().on_resize()
+        self.post_message(self.Resized())
 
     @property
     def more(self) -> int:

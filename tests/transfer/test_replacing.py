@@ -43,12 +43,12 @@ def rows(path: Path) -> int:
 def crashed(path: Path, count: int) -> Path:
     """A live file whose writer was killed: COUNT rows, the last of them in the -wal alone."""
     database(path, count - 1, wal=True)
-    if os.fork() == 0:
+    if (writer := os.fork()) == 0:
         con = sqlite3.connect(path, isolation_level=None)
         con.execute("PRAGMA wal_autocheckpoint = 0")
         con.execute("INSERT INTO t (text) VALUES ('in the wal')")
         os.kill(os.getpid(), signal.SIGKILL)
-    os.wait()
+    os.waitpid(writer, 0)  # this one, not whatever another test has left
     assert path.with_name(path.name + "-wal").stat().st_size
     return path
 
