@@ -28,6 +28,13 @@ name says that it moves the data (`migrate_sqlite_to_postgres.py`). Hidden folde
 and tests are not read. Values are worked out as far as they can be without running the program: through imports,
 functions, classes, os.environ and the environment that render.yaml sets; what is still not known is never a finding
 of its own, but for the options of an engine (`engine/unresolved`).
+
+Where [squawk](https://squawkhq.com) is installed (`pip install 'tminus[squawk]'`), `code.migrations` has it read the
+SQL that `alembic upgrade head --sql` writes, once the migrations went there and back without an error. What it says
+is a warning, `squawk/<its rule>`, once a rule with the number of places; it stands last. Its rules about locks and
+about clients that are served are left out: on the day the tables are empty and nobody reads them yet. A project's
+`.squawk.toml` is heeded; `off = ["squawk/prefer-identity"]` switches one rule off, `off = ["squawk/"]` all of them.
+Without the program, or where env.py writes no SQL offline, the evidence says so and nothing else changes.
 """
 
 

@@ -12,6 +12,7 @@ from checks.backups import backup_of, transfer_errors
 from checks.code.engine import opened
 from checks.code.finding import Finding, Rule, outcome_of, switched
 from checks.code.migration_rules import GAP, HEADS, heads, migration_findings, revisions_of
+from checks.code.squawk import advice
 from checks.contract import Completed, Context, check
 from checks.postgres import missing_columns, postgres_columns, sqlite_columns
 from checks.scratch import scratch
@@ -88,6 +89,7 @@ def migrations(
     The scratch database is made on the server of DATABASE_URL and dropped again; without one, a throw-away server is
     started. It goes to the application as the environment variable VARIABLE, beside ENV. SQLITE is a file or a
     backup's item id. Nothing is run before it is seen that env.py leads to the scratch database and to no other.
+    Where squawk is installed (extra `squawk`), it advises on the SQL; off = ["squawk/"] leaves that out.
     """
     read = opened(project)
     revisions = revisions_of(read.migrations)
@@ -98,18 +100,24 @@ def migrations(
     if sqlite is not None and not wanted:
         return Outcome.unknown("the SQLite file holds no table", hint="is it the right file?")
     findings = list(migration_findings(read))
+    advised: tuple[Finding, ...] = ()
     evidence: dict[str, object] = {"revisions": len(revisions), "head": ", ".join(one.id for one in heads(revisions))}
     if not any(one.rule in (HEADS.id, GAP.id) for one in findings):
         with scratch(database_url, ctx) as url:
             alembic = _Alembic(ctx, project, _command(ctx, project, python), variable, url, env or {})
             if (astray := _astray(alembic)) is not None:
                 return astray
-            findings += _walk(alembic, heads(revisions)[0].id, wanted, evidence)
+            walked = list(_walk(alembic, heads(revisions)[0].id, wanted, evidence))
+            findings += walked
+            if not switched(walked, off or ()):  # advice on SQL that does not work yet would only be in the way
+                run_with = {**alembic.env, variable: url}
+                advised, evidence["squawk"] = advice(ctx, alembic.argv, project, run_with, off or ())
     if wanted:
         evidence["tables_compared"] = len(wanted)
     looked_at = f"{len(revisions)} revisions"
     expected = "one head, no gap; upgrade, downgrade, upgrade on PostgreSQL" + ("; every table" if wanted else "")
-    return outcome_of(switched(findings, off or ()), looked_at=looked_at, expected=expected, evidence=evidence)
+    kept = (*switched(findings, off or ()), *advised)
+    return outcome_of(kept, looked_at=looked_at, expected=expected, evidence=evidence)
 
 
 def _command(ctx: Context, project: Path, python: str) -> tuple[str, ...]:

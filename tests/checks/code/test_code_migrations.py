@@ -84,17 +84,22 @@ async def test_the_sample_application_goes_there_and_back(look, server):
         con.execute("CREATE TABLE users (id INTEGER PRIMARY KEY, username TEXT)")
     with_ = {"python": PY, "database_url": server, "sqlite": "old.db"}
     outcome = await look("code.migrations", with_)
-    assert outcome.verdict is Verdict.PASS, outcome
+    assert outcome.verdict is Verdict.WARN, outcome
+    assert outcome.evidence["squawk"] == "4 advised"
+    assert rules(outcome).count("[squawk/") == outcome.evidence["findings"] == 4
     assert outcome.evidence["head"] == "0003"
     assert outcome.evidence["tables_compared"] == 1
 
 
-async def test_a_small_project_passes_and_leaves_nothing(look, write, server):
+async def test_a_small_project_is_advised_by_squawk_alone_and_leaves_nothing(look, write, server):
     folder = write(files())
     with closing(sqlite3.connect(folder / "app.db")) as con:
         con.execute("CREATE TABLE users (id INTEGER, name TEXT)")
-    outcome = await look("code.migrations", {"python": PY, "database_url": server, "sqlite": "app.db"})
-    assert outcome.verdict is Verdict.PASS, outcome
+    with_ = {"python": PY, "database_url": server, "sqlite": "app.db", "off": ["squawk/prefer-identity"]}
+    outcome = await look("code.migrations", with_)
+    assert outcome.verdict is Verdict.WARN, outcome
+    assert rules(outcome).count("[") == 1
+    assert rules(outcome).startswith("[squawk/prefer-bigint-over-int] revision a1: ")
     assert (outcome.evidence["head"], outcome.evidence["tables_compared"]) == ("a1", 1)
     with closing(psycopg2.connect(server.replace("+psycopg2", ""))) as connection, connection.cursor() as cursor:
         cursor.execute("SELECT count(*) FROM pg_database WHERE datname LIKE 'tminus_scratch_%'")
