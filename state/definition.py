@@ -50,6 +50,7 @@ class Item(_Table, frozen=True, kw_only=True):
     )
     marks: Annotated[Marks | None, Meta(description="whose marks settle it; both when there is a check")] = None
     pair: Annotated[bool, Meta(description="a second person confirms too")] = False
+    signed_by: Annotated[list[Id], Meta(description="every one of these roles signs it, by a name")] = []
     critical: Annotated[bool, Meta(description="may not be skipped")] = False
     point_of_no_return: Annotated[bool, Meta(description="beyond it the way back is a rollback")] = False
     expect: Annotated[Duration | None, Meta(description="planned duration; late is amber")] = None
@@ -100,6 +101,7 @@ class Phase(_Table, frozen=True, kw_only=True):
     branch: Annotated[Literal["main", "rollback"], Meta(description="a rollback phase opens by decision only")] = (
         "main"
     )
+    pair: Annotated[bool, Meta(description="a second person says GO too, after the driver")] = False
 
     @property
     def items(self) -> tuple[Item, ...]:
@@ -192,6 +194,13 @@ class Checklist(_Table, frozen=True, kw_only=True):
     phase: Annotated[list[Phase], Meta(min_length=1)]
     record_dir: Annotated[str, Meta(description="where records are written and committed")] = "deployments"
     rehearsal: Annotated[bool, Meta(description="a practice run; the record says so")] = False
+    alone: Annotated[bool, Meta(description="flown by one: nothing waits for a second; of a rehearsal only")] = False
+    take_over_after: Annotated[
+        Duration, Meta(description="a driver who is gone, or does not answer, for so long may be relieved")
+    ] = "60s"
+    commit: Annotated[Literal["by-hand", "at-sign-off"], Meta(description="when the record is committed to git")] = (
+        "by-hand"
+    )
     extends: Annotated[str, Meta(description="the checklist that this file is an overlay of")] = ""
     plugins: Annotated[list[str], Meta(description="Python files with checks of your own")] = []
     targets: Annotated[dict[str, Target], Meta(description="what the checks look at; ${env:NAME} for secrets")] = {}

@@ -21,11 +21,20 @@ KINDS = {
     "phase.go": "a pause point is passed; item: the phase",
     "check.started": "a check begins to look; data: the plan of a change, and the round it begins",
     "check.finished": "a check answered; to: the verdict; data: the outcome",
-    "mark": "a person said something of an item; from and to: marks; data: the evidence seen, the round it begins",
+    "mark": "a person said something of an item; from and to: marks; data: the evidence seen, the round it begins, "
+    "the role they sign for, who stood beside them",
     "hold.raised": "somebody stopped the run; data: id",
     "hold.released": "a hold is over; data: id",
+    "lease.asked": "somebody asks the driver for control",
+    "lease.refused": "the driver keeps control; data: the uid of who asked",
+    "lease.granted": "the driver hands control over; to: whom; data: their uid and login",
     "lease.taken": "who drives from now on; reason: how it came about",
     "lease.released": "nobody drives",
+    "challenge.raised": "a question that must be answered before its phase ends; data: id",
+    "challenge.answered": "its answer; data: id",
+    "call.made": "the driver says GO and a second person is to agree; to: phase or crossing; data: the plan",
+    "call.agreed": "a second person agrees to cross the point of no return",
+    "correction": "words about an earlier event, which stays as it is; data: its seq",
     "gate.armed": "a gate begins to count; item: the gate",
     "gate.disarmed": "a gate counts no more",
     "gate.changed": "a gate went from one state to another; reason: why, with its numbers",
@@ -37,11 +46,13 @@ KINDS = {
 
 
 class Actor(msgspec.Struct, frozen=True, kw_only=True):
-    """Who acts: `name` as given, `uid` as the kernel vouches for it, `origin` of the session (local, ssh …)."""
+    """Who acts: `name` as given, `uid` as the kernel vouches for it, `login` as the person logged in (under sudo not
+    the uid's own), `origin` of the session (local, ssh …)."""
 
     name: str
     uid: int
     origin: str = "local"
+    login: str = ""
 
 
 class Event(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, rename={"from_": "from"}):
@@ -52,6 +63,7 @@ class Event(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, renam
     kind: str
     actor: str
     uid: int
+    login: str = ""
     origin: str = ""
     item: str = ""
     from_: str = ""

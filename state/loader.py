@@ -31,6 +31,7 @@ _OVERLAY_KEYS = frozenset(
         "extends",
         "record_dir",
         "rehearsal",
+        "alone",
         "plugins",
         "targets",
         "role",

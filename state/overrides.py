@@ -16,21 +16,27 @@ T = TypeVar("T", Item, Gate)
 
 
 def overridden(checklist: Checklist) -> Checklist:
-    """CHECKLIST with its overrides applied."""
+    """CHECKLIST with its overrides applied, and, flown by one person alone, without what waits for a second one."""
     phases = [
         msgspec.structs.replace(
             phase,
             step=[
                 msgspec.structs.replace(
-                    step, item=[_changed(item, checklist.override.get(item.id)) for item in step.item]
+                    step,
+                    item=[_alone(checklist, _changed(item, checklist.override.get(item.id))) for item in step.item],
                 )
                 for step in phase.step
             ],
+            pair=phase.pair and not checklist.alone,
         )
         for phase in checklist.phase
     ]
     gates = [_changed(gate, checklist.override.get(gate.id)) for gate in checklist.gate]
     return msgspec.structs.replace(checklist, phase=phases, gate=gates)
+
+
+def _alone(checklist: Checklist, item: Item) -> Item:
+    return msgspec.structs.replace(item, pair=False, signed_by=[]) if checklist.alone else item
 
 
 def _changed(thing: T, override: Override | None) -> T:

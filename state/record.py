@@ -146,6 +146,8 @@ def projection(state: RunState) -> dict[str, Any]:
         "item": [_item_table(key, texts.get(key, ""), item) for key, item in state.items.items()],
         "hold": [_said(msgspec.to_builtins(hold)) for hold in state.holds],
         "gate": [{"id": key, **_said(msgspec.to_builtins(gate))} for key, gate in state.gates.items()],
+        "challenge": [_said(msgspec.to_builtins(one)) for one in state.crew.challenges],
+        "correction": [_said(msgspec.to_builtins(one)) for one in state.crew.corrections],
         "note": [_said(msgspec.to_builtins(note)) for note in state.notes],
         "summary": [dict(summary) for summary in state.summaries],
         "drift": [dict(drift) for drift in state.drift],
@@ -154,13 +156,14 @@ def projection(state: RunState) -> dict[str, Any]:
 
 
 def _item_table(item_id: str, text: str, item: ItemState) -> dict[str, Any]:
-    marks = [said.actor for said in item.confirmations]
+    marks = [said.said_by for said in item.confirmations if not said.role]
     table: dict[str, Any] = {
         "id": item_id,
         "text": text,
         "status": item.status if item.status != "idle" else "",
         "mark": str(item.mark) if item.mark is not Mark.OPEN else "",
         "by": marks,
+        "signed": [f"{said.role}: {said.said_by}" for said in item.confirmations if said.role],
         "at": item.marked_at if item.mark is not Mark.OPEN else "",
         "reason": item.reason,
         "value": item.value,

@@ -20,6 +20,8 @@ _ENV = re.compile(r"\$\{env:[A-Za-z_][A-Za-z0-9_]*\}")
 
 def broken_rules(checklist: Checklist) -> Iterator[Found]:
     """(key path, what is wrong, what would be right) for every rule that CHECKLIST breaks."""
+    if checklist.alone and not checklist.rehearsal:
+        yield ("alone",), "only a rehearsal is flown by one person alone", "take it out"
     yield from _ids(checklist)
     yield from _items(checklist)
     for index, gate in enumerate(checklist.gate):
@@ -62,6 +64,11 @@ def _items(checklist: Checklist) -> Iterator[Found]:
                     yield (*path, "with"), "parameters without a check", "name the check that takes them"
                 if item.pair and item.marks == "check":
                     yield (*path, "pair"), "no person is asked, so no second one", 'marks = "both"'
+                if item.signed_by and item.check:
+                    yield (*path, "signed_by"), "what is signed is no check's to settle", "take the check out"
+                for n, role in enumerate(item.signed_by):
+                    if role not in roles:
+                        yield (*path, "signed_by", n), f"no role {role!r}", did_you_mean(role, roles)
                 if item.point_of_no_return and not item.pair and not checklist.rehearsal:
                     yield (*path, "point_of_no_return"), "crossing it takes two people", "add pair = true"
                 if item.out_of_scope and not checklist.rehearsal:

@@ -8,6 +8,7 @@ from typing import Any
 
 import msgspec
 
+from state.crew import Crew, follow
 from state.events import KINDS, Event
 from state.verdicts import Mark, Outcome, Verdict
 
@@ -15,12 +16,26 @@ replace = msgspec.structs.replace
 
 
 class Confirmation(msgspec.Struct, frozen=True, kw_only=True):
-    """One person's mark: by whom, when, and the digest of the evidence that was on their screen."""
+    """One person's mark: by whom, when, and the digest of the evidence that was on their screen.
+
+    `role` is the one they signed for. `signer` signed by the actor's hand, `witness` stood beside the actor: names
+    that the actor attests, and no persons that the kernel vouches for.
+    """
 
     actor: str
     uid: int
+    login: str = ""
     utc: str
     evidence: str = ""
+    role: str = ""
+    signer: str = ""
+    witness: str = ""
+
+    @property
+    def said_by(self) -> str:
+        """Who said it, as a record tells it: a name that was attested is told as such."""
+        name = f"{self.signer} (attested by {self.actor})" if self.signer else self.actor
+        return f"{name}, with {self.witness} beside (attested)" if self.witness else name
 
 
 class Look(msgspec.Struct, frozen=True):
@@ -116,8 +131,7 @@ class RunState(msgspec.Struct, frozen=True, kw_only=True):
     holds: tuple[Hold, ...] = ()
     gates: Mapping[str, GateRecord] = {}
     gone: Mapping[str, str] = {}  # phase id → when its pause point was passed
-    driver: str = ""
-    driver_uid: int = -1
+    crew: Crew = Crew()
     notes: tuple[Note, ...] = ()
     summaries: tuple[dict[str, Any], ...] = ()
     drift: tuple[dict[str, Any], ...] = ()
@@ -128,6 +142,16 @@ class RunState(msgspec.Struct, frozen=True, kw_only=True):
     def item(self, item_id: str) -> ItemState:
         """The state of an item; a fresh one if nothing happened to it yet."""
         return self.items.get(item_id, _UNTOUCHED)
+
+    @property
+    def driver(self) -> str:
+        """The name of who drives; empty: nobody."""
+        return self.crew.driver
+
+    @property
+    def driver_uid(self) -> int:
+        """The uid of who drives; -1: nobody."""
+        return self.crew.driver_uid
 
     @property
     def open_holds(self) -> tuple[Hold, ...]:
@@ -155,7 +179,7 @@ def apply(state: RunState, event: Event) -> RunState:
     if event.kind not in KINDS:
         raise UnknownEvent(f"event {event.seq} is of the kind {event.kind!r}, which this version does not know")
     step = _STEPS.get(event.kind)
-    return replace(step(state, event) if step else state, last=event)
+    return replace(step(state, event) if step else state, crew=follow(state.crew, event), last=event)
 
 
 def _with_item(state: RunState, event: Event, **changes: Any) -> RunState:
@@ -193,7 +217,7 @@ def next_round(item: ItemState) -> ItemState:
     over = Round(
         utc=min(times, default=item.touched_at),
         mark=str(item.mark) if item.mark is not Mark.OPEN else "",
-        by=tuple(said.actor for said in item.confirmations),
+        by=tuple(said.said_by for said in item.confirmations),
         reason=item.reason,
         value=item.value,
         verdict=str(item.outcome.verdict) if item.outcome else "",
@@ -221,8 +245,15 @@ def _with_round(state: RunState, event: Event) -> RunState:
 
 def _check_started(state: RunState, event: Event) -> RunState:
     state = _with_round(state, event)
-    attempts = state.item(event.item).attempts + 1
-    return _with_item(state, event, status="running", attempts=attempts, started_at=event.utc)
+    before = state.item(event.item)
+    return _with_item(
+        state,
+        event,
+        status="running",
+        attempts=before.attempts + 1,
+        started_at=event.utc,
+        value=str(event.data.get("answer", before.value)),
+    )
 
 
 def _check_finished(state: RunState, event: Event) -> RunState:
@@ -253,14 +284,25 @@ def _mark(state: RunState, event: Event) -> RunState:
     if until and datetime.fromisoformat(until).tzinfo is None:
         raise ValueError(f"a waiver until {until!r}: say in which time zone")
     seen = str(event.data.get("evidence", ""))
-    said = Confirmation(actor=event.actor, uid=event.uid, utc=event.utc, evidence=seen)
+    said = Confirmation(
+        actor=event.actor,
+        uid=event.uid,
+        login=event.login,
+        utc=event.utc,
+        evidence=seen,
+        role=str(event.data.get("role", "")),
+        signer=str(event.data.get("signer", "")),
+        witness=str(event.data.get("witness", "")),
+    )
     state = _with_round(state, event)
     before = state.item(event.item)
     confirmations: tuple[Confirmation, ...] = ()
     if mark is Mark.CONFIRMED:
-        # A second person adds to the first; the same person saying it again replaces themselves.
+        # A second person adds to the first; the same person saying it again replaces themselves. One person may
+        # sign for several roles, each role once.
         kept = before.confirmations if before.mark is Mark.CONFIRMED else ()
-        confirmations = (*(c for c in kept if c.uid != event.uid), said)
+        again = [c for c in kept if (c.role == said.role if said.role else c.uid == event.uid)]
+        confirmations = (*(c for c in kept if c not in again), said)
     elif mark is not Mark.OPEN:
         confirmations = (said,)
     return _with_item(
@@ -318,8 +360,6 @@ _STEPS: Mapping[str, Callable[[RunState, Event], RunState]] = {
     "mark": _mark,
     "hold.raised": _hold_raised,
     "hold.released": _hold_released,
-    "lease.taken": lambda s, e: replace(s, driver=e.actor, driver_uid=e.uid),
-    "lease.released": lambda s, e: replace(s, driver="", driver_uid=-1),
     "gate.armed": lambda s, e: _gate(s, e, armed=True),
     "gate.disarmed": lambda s, e: _gate(s, e, armed=False, state="unarmed"),
     "gate.changed": _gate_changed,

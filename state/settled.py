@@ -5,13 +5,15 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping
 from datetime import datetime
 from enum import StrEnum
+from itertools import combinations
 
 import msgspec
 
+from state.crew import Challenge, same_person
 from state.definition import Checklist, Gate, Item, Phase
 from state.events import utc_text
 from state.recurring import again_at
-from state.run import GateRecord, ItemState, RunState, next_round, verdict_key
+from state.run import Confirmation, GateRecord, ItemState, RunState, next_round, verdict_key
 from state.verdicts import SHORTEST_REASON, Mark, Verdict
 
 
@@ -104,12 +106,25 @@ def _why_human_is_open(item: Item, state: ItemState) -> str:
     if state.mark is not Mark.CONFIRMED:
         return "not confirmed yet"
     # A mark from before there was anything to see is no mark on what a check saw.
-    people = {said.uid for said in state.confirmations if said.evidence or not item.needs_check}
-    if not people:
+    counted = [said for said in state.confirmations if said.evidence or not item.needs_check]
+    if not counted:
         return "confirmed before there was anything to see: confirm again"
-    if item.pair and len(people) < 2:
+    if unsigned := unsigned_roles(item, counted):
+        return "waits for the signature of " + ", ".join(unsigned)
+    if item.pair and not two_people(counted):
         return "waits for a second person"
     return ""
+
+
+def unsigned_roles(item: Item, said: Iterable[Confirmation]) -> list[str]:
+    """The ids of the roles that ITEM wants signed by, and that signed in none of SAID."""
+    signed = {one.role for one in said}
+    return [role for role in item.signed_by if role not in signed]
+
+
+def two_people(said: Iterable[Confirmation]) -> bool:
+    """Whether SAID holds the words of two who cannot be the same person. Who was only attested is nobody here."""
+    return any(not same_person(one, other) for one, other in combinations(said, 2))
 
 
 def _why_waiver_is_over(state: ItemState, now: datetime) -> str:
@@ -130,7 +145,7 @@ class Go(StrEnum):
 
 
 class Blocker(msgspec.Struct, frozen=True):
-    """One thing that stands between the run and GO: an item, a gate, a hold."""
+    """One thing that stands between the run and GO: an item, a gate, a hold, a challenge."""
 
     kind: str
     id: str
@@ -169,7 +184,11 @@ def standing(checklist: Checklist, run: RunState, lights: Mapping[str, GateLight
         *_blockers(_without_age(_passed(checklist, run, phase)), run, now),
         *_blockers(phase.items, run, now),
     ]
-    blockers = (*(b for _, b in gates), *holds, *items)
+    challenges = [
+        Blocker("challenge", one.item or str(one.id), f"{one.actor} challenges: {one.text}")
+        for one in open_challenges(checklist, run, phase)
+    ]
+    blockers = (*(b for _, b in gates), *holds, *challenges, *items)
     if run.rollback_decided or any(then == "rollback" for then, _ in gates):
         return Standing(Go.ROLL_BACK, phase.id, blockers)
     if holds or any(then == "hold" for then, _ in gates):
@@ -177,6 +196,15 @@ def standing(checklist: Checklist, run: RunState, lights: Mapping[str, GateLight
     if blockers or not phase.items:
         return Standing(Go.NO_GO, phase.id, blockers or (Blocker("phase", phase.id, "there is nothing to settle"),))
     return Standing(Go.GO, phase.id)
+
+
+def open_challenges(checklist: Checklist, run: RunState, phase: Phase) -> list[Challenge]:
+    """The challenges that must be answered before PHASE ends: of the run, of its items, and of phases behind it.
+
+    One of an item that the checklist no longer holds is one of the run.
+    """
+    behind = {item.id for item in _passed(checklist, run, phase)} | {item.id for item in phase.items}
+    return [one for one in run.crew.open_challenges if one.item in behind or one.item not in checklist.items]
 
 
 def _blockers(items: Iterable[Item], run: RunState, now: datetime) -> Iterator[Blocker]:

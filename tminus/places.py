@@ -2,19 +2,23 @@
 
 from __future__ import annotations
 
+import grp
 import hashlib
 import os
 import stat
+from collections.abc import Iterator
 from pathlib import Path
 
 import msgspec
 
 
 class Place(msgspec.Struct, frozen=True):
-    """The meeting point of one checklist's engine and its clients."""
+    """The meeting point of one checklist's engine and its clients. `group` is the id of the group that may come in
+    too; -1: the owner alone."""
 
     socket: Path
     log: Path
+    group: int = -1
 
     @property
     def lock(self) -> Path:
@@ -23,25 +27,89 @@ class Place(msgspec.Struct, frozen=True):
 
 
 class UnsafePlace(Exception):
-    """The folder for sockets belongs to somebody else, or others may write in it."""
+    """The folder for sockets belongs to somebody else, or others may write in it; or there is no such group."""
 
 
-def place_of(checklist: Path) -> Place:
-    """The place for the engine that runs CHECKLIST: the same for everybody who names the same file.
+def place_of(checklist: Path, group: str = "") -> Place:
+    """The place for our own engine of CHECKLIST: the same however the file is named, and another with a GROUP.
 
-    Raises UnsafePlace when the folder is not ours alone: another user could listen in our stead.
+    Raises UnsafePlace when the folder is not ours alone, since another user could listen in our stead, and for a
+    group that does not exist or that we are not in.
     """
-    folder = _folder()
-    name = hashlib.sha256(str(checklist.resolve()).encode()).hexdigest()[:12]
-    return Place(folder / f"{name}.sock", folder / f"{name}.log")
+    name = _name(checklist)
+    if not group:
+        folder = _own_folder()
+        return Place(folder / f"{name}.sock", folder / f"{name}.log")
+    gid = group_id(group)
+    folder = _group_folder(gid)
+    # What the engine says of itself is for its owner alone, as ever.
+    return Place(folder / f"{name}.sock", _own_folder() / f"{name}.log", gid)
 
 
-def _folder() -> Path:
+def places_of(checklist: Path) -> Iterator[Place]:
+    """Every place where an engine of CHECKLIST may be met: our own, and those of the groups that we are in.
+
+    Raises UnsafePlace as `place_of`; a group's folder that is not what it says is passed over.
+    """
+    yield place_of(checklist)
+    name = _name(checklist)
+    for gid in sorted({os.getgid(), *os.getgroups()}):
+        for folder in sorted(_SHARED.glob(f"tminus-*-group-{gid}")):
+            if _is_groups(folder, gid):
+                yield Place(folder / f"{name}.sock", _own_folder() / f"{name}.log", gid)
+
+
+def group_id(group: str) -> int:
+    """The id of GROUP. Raises UnsafePlace when there is none, or we are not in it."""
+    try:
+        gid = grp.getgrnam(group).gr_gid
+    except KeyError:
+        raise UnsafePlace(f"there is no group {group!r} on this machine") from None
+    if os.getuid() != 0 and gid not in {os.getgid(), *os.getgroups()}:
+        raise UnsafePlace(f"you are not in the group {group!r}: log in again after you were added to it")
+    return gid
+
+
+_SHARED = Path("/tmp")  # noqa: S108 (the same for every user, whatever their TMPDIR; the folders in it are checked)
+
+
+def _name(checklist: Path) -> str:
+    return hashlib.sha256(str(checklist.resolve()).encode()).hexdigest()[:12]
+
+
+def _own_folder() -> Path:
     runtime = os.environ.get("XDG_RUNTIME_DIR")
     # A Unix socket's path holds 107 bytes at the most, so never beside the checklist.
-    folder = Path(runtime) / "tminus" if runtime else Path("/tmp") / f"tminus-{os.getuid()}"  # noqa: S108
+    folder = Path(runtime) / "tminus" if runtime else _SHARED / f"tminus-{os.getuid()}"
     folder.mkdir(mode=0o700, parents=True, exist_ok=True)
     info = folder.lstat()
     if not stat.S_ISDIR(info.st_mode) or info.st_uid != os.getuid() or info.st_mode & 0o022:
         raise UnsafePlace(f"{folder} is not a folder of yours alone: remove it, or set XDG_RUNTIME_DIR")
     return folder
+
+
+def _group_folder(gid: int) -> Path:
+    """Our folder that the group GID may enter, and nobody else; only we may write in it."""
+    folder = _SHARED / f"tminus-{os.getuid()}-group-{gid}"
+    try:
+        folder.mkdir(mode=0o700)
+        os.chown(folder, -1, gid)
+        folder.chmod(0o750)
+    except FileExistsError:
+        pass
+    if not _is_groups(folder, gid) or folder.lstat().st_uid != os.getuid():
+        raise UnsafePlace(f"{folder} is not a folder of yours and that group: remove it")
+    return folder
+
+
+def _is_groups(folder: Path, gid: int) -> bool:
+    """Whether FOLDER is what its name says, and closed to everybody else: of that uid, which is in the group GID, or
+    it could not have given the folder to it."""
+    try:
+        info = folder.lstat()
+    except OSError:
+        return False
+    named = folder.name.removeprefix("tminus-").partition("-group-")[0]
+    return (
+        stat.S_ISDIR(info.st_mode) and named == str(info.st_uid) and info.st_gid == gid and not info.st_mode & 0o027
+    )

@@ -89,7 +89,7 @@ async def test_a_client_that_stops_reading_is_never_waited_for(engine) -> None:
 async def test_a_client_of_another_version_is_told_so(engine) -> None:
     reader, writer = await asyncio.open_unix_connection(str(engine.place.socket))
     writer.write(b'{"ask":"hello","protocol":99}\n')
-    assert b'"protocol":2' in await reader.readline()
+    assert b'"protocol":3' in await reader.readline()
     assert await reader.read() == b""
     writer.close()
 

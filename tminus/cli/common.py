@@ -11,7 +11,7 @@ from typing import NoReturn
 import click
 
 from tminus.client.connection import Client, EngineGone, Refused
-from tminus.places import Place, UnsafePlace, place_of
+from tminus.places import Place, UnsafePlace, places_of
 
 HOLDS, DOES_NOT_HOLD, UNUSABLE, COULD_NOT_LOOK = 0, 1, 2, 3
 
@@ -37,13 +37,19 @@ def end(code: int, message: str) -> NoReturn:
 
 
 def find_place(checklist: Path) -> Place:
-    """The place of the engine of CHECKLIST; ends with 2 when there is no such file."""
+    """The place of the engine of CHECKLIST: where one answers, ours or one of a group that we are in, else our own.
+
+    Ends with 2 when there is no such file.
+    """
+    from tminus.launch import is_up
+
     if not checklist.is_file():
         end(UNUSABLE, f"no checklist at {checklist}: go to its folder, or name it with -C FILE")
     try:
-        return place_of(checklist)
+        own, *shared = places_of(checklist)
     except (UnsafePlace, OSError) as error:
         end(UNUSABLE, str(error))
+    return next((place for place in (own, *shared) if shared and is_up(place)), own)
 
 
 def your_name(given: str) -> str:

@@ -7,7 +7,8 @@ from pathlib import Path
 
 import click
 
-from tminus.cli.common import UNUSABLE, checklist_option, end, find_place, name_option, your_name
+from tminus.cli.common import DOES_NOT_HOLD, UNUSABLE, checklist_option, end, find_place, name_option, your_name
+from tminus.places import Place, UnsafePlace, place_of
 
 
 @click.command()
@@ -15,7 +16,8 @@ from tminus.cli.common import UNUSABLE, checklist_option, end, find_place, name_
 @name_option
 @click.option("--t0", default="", help="T0 of a new run: 2026-11-22T22:00:00Z. [default: when the run starts]")
 @click.option("--no-cockpit", is_flag=True, help="Start the engine only; watch it with `tminus status`.")
-def command(checklist: Path, name: str, t0: str, no_cockpit: bool) -> None:
+@click.option("--group", default="", help="Let a second person in from a login of their own, if it is in this group.")
+def command(checklist: Path, name: str, t0: str, no_cockpit: bool, group: str) -> None:
     """Open the cockpit on the run of the checklist.
 
     The run lives in an engine of its own: close the terminal, lose the connection, and the next `tminus run` is
@@ -24,6 +26,8 @@ def command(checklist: Path, name: str, t0: str, no_cockpit: bool) -> None:
     from tminus.launch import EngineFailed, is_up, start_engine
 
     place = find_place(checklist)
+    if group:
+        place = _groups_place(checklist, group, place)
     if not is_up(place):
         try:
             start_engine(checklist, place, t0=utc(t0))
@@ -35,6 +39,19 @@ def command(checklist: Path, name: str, t0: str, no_cockpit: bool) -> None:
     from tminus.cli.cockpit import open_cockpit
 
     sys.exit(open_cockpit(place.socket, name=your_name(name), read_only=False))
+
+
+def _groups_place(checklist: Path, group: str, found: Place) -> Place:
+    """The place of an engine for GROUP. Ends when an engine was FOUND that is for others."""
+    from tminus.launch import is_up
+
+    try:
+        wanted = place_of(checklist, group)
+    except (UnsafePlace, OSError) as error:
+        end(UNUSABLE, str(error))
+    if found.group != wanted.group and is_up(found):
+        end(DOES_NOT_HOLD, f"the engine is up, and not for the group {group}: `tminus stop`, then run this again")
+    return found if found.group == wanted.group else wanted
 
 
 def utc(moment: str) -> str:

@@ -21,6 +21,7 @@ from tminus.client.messages import (
     View,
     Welcome,
 )
+from tminus.client.origin import own_origin
 from tminus.client.requests import PROTOCOL, Hello, Play, ReadCourse, Request, ShowPlan
 from tminus.client.view import merge
 
@@ -58,7 +59,7 @@ class Client:
         self.socket = socket
         self.view = View()
         self.welcome: Welcome | None = None
-        self._hello = Hello(name=name, kind=kind, watch=watch)
+        self._hello = Hello(name=name, origin=own_origin(), kind=kind, watch=watch)
         self._numbers = itertools.count(1)
         self._waiting: dict[int, asyncio.Future[Reply]] = {}
         self._changed = asyncio.Event()

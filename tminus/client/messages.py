@@ -19,6 +19,7 @@ class ItemFace(msgspec.Struct, frozen=True, kw_only=True):
     marks: str = "human"  # check, human or both
     pair: bool = False
     critical: bool = False
+    signed_by: tuple[str, ...] = ()  # the roles that sign it
     point_of_no_return: bool = False
     expect: float = 0.0  # planned seconds; 0: not planned
     ask: str = ""
@@ -41,6 +42,7 @@ class PhaseFace(msgspec.Struct, frozen=True, kw_only=True, dict=True):
     title: str
     mode: str
     branch: str
+    pair: bool = False  # a second person says GO too
     at: str = ""
     offset: float | None = None
     steps: tuple[StepFace, ...] = ()
@@ -52,10 +54,12 @@ class PhaseFace(msgspec.Struct, frozen=True, kw_only=True, dict=True):
 
 
 class Said(msgspec.Struct, frozen=True):
-    """One person's mark: who and when (UTC)."""
+    """One person's mark: who and when (UTC), and the role they signed for."""
 
     actor: str
     utc: str
+    uid: int = -1
+    role: str = ""
 
 
 class Attempt(msgspec.Struct, frozen=True):
@@ -143,7 +147,7 @@ class HoldView(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class BlockerView(msgspec.Struct, frozen=True):
-    """One thing that stands against GO: `kind` is item, gate, hold or phase."""
+    """One thing that stands against GO: `kind` is item, gate, hold, challenge or phase."""
 
     kind: str
     id: str
@@ -159,12 +163,63 @@ class StandingView(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Presence(msgspec.Struct, frozen=True, kw_only=True):
-    """Somebody who has a screen open."""
+    """Somebody who has a screen open, and the item that they look at."""
 
     name: str
     uid: int
     kind: str
     origin: str = "local"
+    login: str = ""
+    item: str = ""
+
+
+class AskView(msgspec.Struct, frozen=True, kw_only=True):
+    """Somebody asks the driver for control."""
+
+    actor: str
+    uid: int
+    utc: str
+    reason: str = ""
+
+
+class CallView(msgspec.Struct, frozen=True, kw_only=True):
+    """The driver said GO, and a second person is to agree: to a phase, or to cross the point of no return.
+
+    `kind` is phase or crossing, `id` the phase or the item, `plan` the digest of what is agreed to.
+    """
+
+    kind: str
+    id: str
+    actor: str
+    uid: int
+    utc: str
+    plan: str = ""
+    agreed_by: str = ""
+
+
+class ChallengeView(msgspec.Struct, frozen=True, kw_only=True):
+    """A challenge that nobody answered yet; without an item it is one of the run."""
+
+    id: int
+    item: str
+    actor: str
+    uid: int
+    utc: str
+    text: str
+
+
+class CrewView(msgspec.Struct, frozen=True, kw_only=True):
+    """The people: who asks for control, what waits for a second person, what was challenged.
+
+    `gone_since` is when the driver was last heard of, empty while a screen of theirs is open; `patience` the seconds
+    after which a driver who is gone, or does not answer, may be relieved.
+    """
+
+    asking: tuple[AskView, ...] = ()
+    call: CallView | None = None
+    challenges: tuple[ChallengeView, ...] = ()
+    gone_since: str = ""
+    patience: float = 60.0
 
 
 class RoleView(msgspec.Struct, frozen=True, kw_only=True):
@@ -226,6 +281,7 @@ class View(msgspec.Struct, frozen=True, kw_only=True):
     metrics: dict[str, MetricView] = {}
     series: dict[str, tuple[float | None, ...]] = {}
     holds: tuple[HoldView, ...] = ()
+    crew: CrewView = CrewView()
     gone: tuple[str, ...] = ()
     times: dict[str, PhaseTimes] = {}  # phase id → when it was, really
     standing: StandingView = StandingView()
@@ -242,6 +298,7 @@ class Update(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, tag_
     gates: dict[str, GateView] = {}
     metrics: dict[str, MetricView] = {}
     holds: tuple[HoldView, ...] | None = None
+    crew: CrewView | None = None
     gone: tuple[str, ...] | None = None
     times: dict[str, PhaseTimes] = {}
     standing: StandingView | None = None

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import msgspec
 
-PROTOCOL = 2
+PROTOCOL = 3
 
 
 class _Request(msgspec.Struct, frozen=True, kw_only=True, tag_field="ask"):
@@ -14,10 +14,12 @@ class _Request(msgspec.Struct, frozen=True, kw_only=True, tag_field="ask"):
 
 
 class Hello(_Request, frozen=True, kw_only=True, tag="hello"):
-    """Who is there: the first line of a client. `watch` asks for the snapshot and the updates."""
+    """Who is there: the first line of a client. `watch` asks for the snapshot and the updates. `origin` is where the
+    session comes from, for an engine that may not look it up by itself."""
 
     protocol: int = PROTOCOL
     name: str = ""
+    origin: str = ""
     kind: str = "command"  # cockpit, watcher or command
     watch: bool = False
 
@@ -43,7 +45,8 @@ class CancelCheck(_Request, frozen=True, kw_only=True, tag="cancel"):
 
 
 class MarkItem(_Request, frozen=True, kw_only=True, tag="mark"):
-    """Say something of an item. `evidence` is the digest of the outcome that was on the screen."""
+    """Say something of an item. `evidence` is the digest of the outcome that was on the screen; `witness` names
+    somebody who stood beside, and is no second person."""
 
     item: str
     mark: str
@@ -51,6 +54,17 @@ class MarkItem(_Request, frozen=True, kw_only=True, tag="mark"):
     reason: str = ""
     value: str = ""
     until: str = ""
+    witness: str = ""
+
+
+class SignOff(_Request, frozen=True, kw_only=True, tag="sign"):
+    """Sign an item for a role. `evidence` is the digest of what stood above the line; `name` is who signs when it is
+    not the one who asks: the driver then attests it."""
+
+    item: str
+    role: str
+    evidence: str = ""
+    name: str = ""
 
 
 class RaiseHold(_Request, frozen=True, kw_only=True, tag="hold"):
@@ -67,9 +81,19 @@ class ReleaseHold(_Request, frozen=True, kw_only=True, tag="release"):
 
 
 class PassPhase(_Request, frozen=True, kw_only=True, tag="go"):
-    """Pass the pause point of the current phase. Refused unless the verdict is GO."""
+    """Pass the pause point of the current phase. Refused unless the verdict is GO. `values` are those of the critical
+    items that asked for one, typed once more. Where the phase takes two, the driver's calls the second person, whose
+    own passes it."""
 
     phase: str
+    values: dict[str, str] = {}
+
+
+class Agree(_Request, frozen=True, kw_only=True, tag="agree"):
+    """Agree, as the second person, to what the driver called: to cross at an item, by the digest of the plan seen."""
+
+    item: str
+    plan: str
 
 
 class DecideGate(_Request, frozen=True, kw_only=True, tag="decide"):
@@ -83,7 +107,61 @@ class DecideGate(_Request, frozen=True, kw_only=True, tag="decide"):
 
 
 class TakeLease(_Request, frozen=True, kw_only=True, tag="drive"):
-    """Become the driver, when nobody drives (or the one who did has gone)."""
+    """Become the driver, when nobody drives, or the one who does has gone or did not answer for too long."""
+
+
+class AskLease(_Request, frozen=True, kw_only=True, tag="ask-lease"):
+    """Ask the driver for control."""
+
+    reason: str = ""
+
+
+class GrantLease(_Request, frozen=True, kw_only=True, tag="grant-lease"):
+    """Hand control to who asked for it (-1: the only one who did), or to another who is here, by uid."""
+
+    uid: int = -1
+
+
+class RefuseLease(_Request, frozen=True, kw_only=True, tag="refuse-lease"):
+    """Keep control; -1: from the only one who asked."""
+
+    uid: int = -1
+    reason: str = ""
+
+
+class ReleaseLease(_Request, frozen=True, kw_only=True, tag="release-lease"):
+    """Drive no longer; nobody does until somebody takes it."""
+
+
+class RaiseChallenge(_Request, frozen=True, kw_only=True, tag="challenge"):
+    """Pin a question to an item, or to the run: it must be answered before its phase ends."""
+
+    text: str
+    item: str = ""
+
+
+class AnswerChallenge(_Request, frozen=True, kw_only=True, tag="answer"):
+    """Answer a challenge, or take one's own back; 0: the only one that is open."""
+
+    text: str
+    challenge: int = 0
+
+
+class Correct(_Request, frozen=True, kw_only=True, tag="correct"):
+    """Words about an earlier event, by its seq. The event stays as it is."""
+
+    seq: int
+    text: str
+
+
+class Look(_Request, frozen=True, kw_only=True, tag="look"):
+    """Where this person looks: an item. The others see it; the record does not."""
+
+    item: str = ""
+
+
+class CommitRecord(_Request, frozen=True, kw_only=True, tag="commit"):
+    """Commit the record to git; the reply's `data` names the commit."""
 
 
 class AddNote(_Request, frozen=True, kw_only=True, tag="note"):
@@ -125,6 +203,17 @@ Request = (
     | PassPhase
     | DecideGate
     | TakeLease
+    | AskLease
+    | GrantLease
+    | RefuseLease
+    | ReleaseLease
+    | RaiseChallenge
+    | AnswerChallenge
+    | Correct
+    | Look
+    | CommitRecord
+    | SignOff
+    | Agree
     | AddNote
     | Play
     | ReadCourse

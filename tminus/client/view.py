@@ -32,6 +32,7 @@ def merge(view: View, update: Update) -> View:
         metrics={**view.metrics, **update.metrics} if update.metrics else view.metrics,
         series=series,
         holds=view.holds if update.holds is None else update.holds,
+        crew=update.crew or view.crew,
         gone=view.gone if update.gone is None else update.gone,
         times={**view.times, **update.times} if update.times else view.times,
         standing=update.standing or view.standing,

@@ -23,6 +23,7 @@ from state.redact import Redactor
 from state.targets import resolve
 from tminus.definition import Loaded, Registry, load
 from tminus.engine.answers import Answers
+from tminus.engine.attendance import Attendance
 from tminus.engine.checking import Checking
 from tminus.engine.identity import login_name
 from tminus.engine.looks import looks_of
@@ -30,7 +31,7 @@ from tminus.engine.records import make_record_folder, opening_events, record_pat
 from tminus.engine.server import Server
 from tminus.engine.session import Session
 from tminus.engine.watch import Watch
-from tminus.places import Place, place_of
+from tminus.places import Place, UnsafePlace, place_of
 
 log = logging.getLogger("tminus.engine")
 
@@ -50,17 +51,18 @@ class _Redacted(logging.Formatter):
 @click.argument("checklist", type=click.Path(path_type=Path))
 @click.option("--t0", default="", help="T0 of a new run, RFC 3339 in UTC.")
 @click.option("--anew", is_flag=True, help="Begin a new record, though the newest is not closed.")
-def main(checklist: Path, t0: str, anew: bool) -> None:
+@click.option("--group", default="", help="Let this group in too.")
+def main(checklist: Path, t0: str, anew: bool, group: str) -> None:
     """Own the run of CHECKLIST until it is stopped."""
     try:
         loaded, registry = load(checklist)
-        place = place_of(checklist)
+        place = place_of(checklist, group)
         lock = _locked(place)
         make_record_folder(loaded)
         record = RecordFile(record_path(loaded, datetime.now(UTC), anew=anew))
     except ChecklistError as error:
         sys.exit(f"{error}")
-    except (RecordError, OSError) as error:
+    except (RecordError, UnsafePlace, OSError) as error:
         sys.exit(f"{error}")
     try:
         asyncio.run(_fly(loaded, registry, record, place, t0))
@@ -106,8 +108,10 @@ async def _fly(loaded: Loaded, registry: Registry, record: RecordFile, place: Pl
         for event in opening:
             await session.act(lambda _run, _now, event=event: event)  # type: ignore[misc]
         async with watch:
-            server = Server(session, Answers(session, checking, ended.set))
-            listening = await server.listen(place.socket)
+            attendance = Attendance(session.present)
+            session.gone_since = attendance.gone_since
+            server = Server(session, Answers(session, checking, attendance, ended.set), attendance)
+            listening = await server.listen(place.socket, place.group)
             keeper = asyncio.create_task(session.keep())
             log.info("the engine of %s is up", record.path.name)
             await ended.wait()

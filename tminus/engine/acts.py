@@ -5,11 +5,13 @@ from __future__ import annotations
 from datetime import UTC, datetime
 from typing import Any
 
+from state.clean import clean, shorten
+from state.crew import same_person
 from state.definition import Checklist, Item
 from state.events import Actor, Event, utc_text
 from state.recurring import is_next_come_early
 from state.run import ItemState, RunState, next_round, verdict_key
-from state.settled import GateLight, Go, current_phase, due_again, settled, shown_verdict, standing, why_open
+from state.settled import current_phase, due_again, settled, shown_verdict
 from state.verdicts import Mark, Verdict
 from tminus.client.requests import DecideGate
 
@@ -28,6 +30,7 @@ def event(kind: str, actor: Actor, **fields: Any) -> Event:
         kind=kind,
         actor=actor.name,
         uid=actor.uid,
+        login=actor.login,
         origin=actor.origin,
         prev="",
         **fields,
@@ -68,12 +71,17 @@ def why_blocked(checklist: Checklist, run: RunState, item: Item, now: datetime) 
     return ""
 
 
-def require_driver(run: RunState, actor: Actor) -> None:
-    """Only the driver acts. Raises Refusal for anybody else."""
+def require_open(run: RunState) -> None:
+    """Raises Refusal when the run is closed."""
     if run.closed:
         raise Refusal("the run is closed; nothing more is recorded")
+
+
+def require_driver(run: RunState, actor: Actor) -> None:
+    """Only the driver acts. Raises Refusal for anybody else."""
+    require_open(run)
     if run.driver and run.driver_uid != actor.uid:
-        raise Refusal(f"{run.driver} drives; you may hold, co-sign and leave notes, or ask for control")
+        raise Refusal(f"{run.driver} drives; you may hold, challenge, co-sign and leave notes, or ask for control")
 
 
 def require_reason(reason: str, what: str) -> None:
@@ -115,6 +123,10 @@ def mark(checklist: Checklist, run: RunState, actor: Actor, request: Any, now: d
         data["evidence"] = state.outcome.digest
     if request.value:
         data["value"] = request.value
+    if witness := shorten(clean(request.witness).strip(), 60):
+        if wanted is not Mark.CONFIRMED:
+            raise Refusal("a witness is named with a confirmation")
+        data["witness"] = witness
     if wanted is Mark.WAIVED:
         data["waives"] = verdict_key(state.outcome)
         if request.until:
@@ -138,8 +150,13 @@ def begins_round(item: Item, state: ItemState, now: datetime, *, again: bool = F
 def _may_confirm(item: Item, state: ItemState, actor: Actor, request: Any, now: datetime, *, co_sign: bool) -> None:
     if not item.needs_human:
         raise Refusal("the check settles this item; nobody confirms it")
-    if co_sign and any(said.uid == actor.uid for said in state.confirmations):
-        raise Refusal("this item needs a second person: another login, not the one who confirmed it first")
+    if item.signed_by:
+        raise Refusal(f"it is signed by every role: {', '.join(item.signed_by)}")
+    if co_sign and any(same_person(said, actor) for said in state.confirmations):
+        raise Refusal(
+            "this item needs a second person: another login, not the one who confirmed it first. "
+            "Who stands beside you may be named as a witness, and is no second person"
+        )
     if state.outcome is None:
         if item.needs_check:
             raise Refusal("nobody has looked yet: run its check first")
@@ -171,8 +188,7 @@ def _moment(text: str) -> str:
 
 def raise_hold(run: RunState, actor: Actor, reason: str) -> Event:
     """The event of a hold. Anybody may hold, at any time before the run is closed."""
-    if run.closed:
-        raise Refusal("the run is closed")
+    require_open(run)
     if len(reason.strip()) < 3:
         raise Refusal("say why, in a few words: the others must know what to look at")
     return event("hold.raised", actor, reason=reason.strip(), data={"id": len(run.holds) + 1})
@@ -190,24 +206,6 @@ def release_hold(run: RunState, actor: Actor, hold_id: int, reason: str) -> Even
     if hold.uid != actor.uid and run.driver_uid not in (-1, actor.uid):
         raise Refusal(f"{hold.actor} holds; they or the driver may release it")
     return event("hold.released", actor, reason=reason.strip(), data={"id": hold.id})
-
-
-def pass_phase(
-    checklist: Checklist, run: RunState, actor: Actor, phase_id: str, lights: dict[str, GateLight], now: datetime
-) -> Event:
-    """The event of passing a pause point: only for the current phase, and only on GO."""
-    require_driver(run, actor)
-    current = current_phase(checklist, run)
-    if phase_id != current.id:
-        raise Refusal(f"the current phase is {current.id!r}, not {phase_id!r}")
-    if current.id in run.gone:
-        raise Refusal("every phase is behind you")
-    now_standing = standing(checklist, run, lights, now)
-    rolling = run.rollback_decided and not any(why_open(item, run.item(item.id), now) for item in current.items)
-    if now_standing.go is not Go.GO and not (rolling and not run.open_holds):
-        first = "; ".join(f"{b.id}: {b.why}" for b in now_standing.blockers[:3])
-        raise Refusal(f"{now_standing.go}: {first}")
-    return event("phase.go", actor, item=current.id)
 
 
 def decide_gate(run: RunState, actor: Actor, request: DecideGate) -> Event:
@@ -231,42 +229,9 @@ def decide_gate(run: RunState, actor: Actor, request: DecideGate) -> Event:
     )
 
 
-def take_lease(run: RunState, actor: Actor, present: set[int]) -> Event:
-    """The event of becoming the driver: when nobody drives, or the one who did has no screen open."""
-    if run.closed:
-        raise Refusal("the run is closed")
-    if run.driver_uid == actor.uid and run.driver == actor.name:
-        raise Refusal("you drive already")
-    if run.driver and run.driver_uid != actor.uid and run.driver_uid in present:
-        raise Refusal(f"{run.driver} drives and is here: ask them to hand over")
-    how = f"after {run.driver}" if run.driver else "nobody drove"
-    return event("lease.taken", actor, reason=how)
-
-
-def first_to_act(run: RunState, actor: Actor) -> Event:
-    """The event by which the first one who acts becomes the driver. Raises Refusal if somebody was quicker."""
-    if run.driver:
-        raise Refusal(f"{run.driver} drives")
-    return event("lease.taken", actor, reason="first to act")
-
-
 def note(checklist: Checklist, run: RunState, actor: Actor, item_id: str, text: str) -> Event:
     """The event of a note, about an item or (with no id) the run."""
-    if run.closed:
-        raise Refusal("the run is closed")
+    require_open(run)
     if not text.strip():
         raise Refusal("an empty note says nothing")
     return event("note", actor, item=find(checklist, item_id).id if item_id else "", reason=text.strip())
-
-
-def close(checklist: Checklist, run: RunState, actor: Actor, now: datetime) -> Event:
-    """The event that ends a run for good; what is still open is named in it."""
-    require_driver(run, actor)
-    open_items = [
-        item.id
-        for phase in checklist.phase
-        if phase.branch == ("rollback" if run.rollback_decided else "main")
-        for item in phase.items
-        if why_open(item, run.item(item.id), now)
-    ]
-    return event("run.closed", actor, data={"open": open_items} if open_items else {})

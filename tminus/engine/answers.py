@@ -14,22 +14,32 @@ from state.record_file import read_record
 from state.run import RunState
 from tminus.client.requests import (
     AddNote,
+    Agree,
+    AnswerChallenge,
+    AskLease,
     CancelCheck,
+    Correct,
     DecideGate,
+    GrantLease,
     Hello,
     MarkItem,
     PassPhase,
+    RaiseChallenge,
     RaiseHold,
     ReadCourse,
+    RefuseLease,
     ReleaseHold,
+    ReleaseLease,
     Request,
     RunCheck,
     ShowPlan,
+    SignOff,
     StopEngine,
     TakeLease,
 )
-from tminus.engine import acts
+from tminus.engine import acts, crew_acts, pause_acts
 from tminus.engine.acts import Refusal
+from tminus.engine.attendance import Attendance
 from tminus.engine.checking import Checking
 from tminus.engine.courses import CourseDesk
 from tminus.engine.session import Session
@@ -40,9 +50,12 @@ Made = Callable[[RunState, datetime], Event]
 class Answers:
     """Answers requests. Whoever acts first while nobody drives becomes the driver, and the record says so."""
 
-    def __init__(self, session: Session, checking: Checking, stop: Callable[[], None]) -> None:
+    def __init__(
+        self, session: Session, checking: Checking, attendance: Attendance, stop: Callable[[], None]
+    ) -> None:
         self._session = session
         self._checking = checking
+        self._attendance = attendance
         self._stop = stop
         path, last = session.record_path, session.run.last
         changes = {item.id for phase in session.view.phases for item in phase.items if item.effect == "change"}
@@ -56,7 +69,7 @@ class Answers:
         match request:
             case RunCheck():
                 await self._drive(actor)
-                await self._checking.start(actor, request)
+                return _told(await self._checking.start(actor, request))
             case ShowPlan():
                 return msgspec.to_builtins(await self._checking.plan(request.item))  # type: ignore[no-any-return]
             case ReadCourse():
@@ -72,8 +85,8 @@ class Answers:
             case _:
                 if isinstance(request, MarkItem | PassPhase | DecideGate):
                     await self._drive(actor)
-                made = self._made(actor, request)
-                return {"seq": (await self._session.act(made)).seq}
+                made = self._among_people(actor, request) or self._made(actor, request)
+                return _told(await self._session.act(made))
         return {}
 
     def _made(self, actor: Actor, request: Request) -> Made:
@@ -82,26 +95,48 @@ class Answers:
             case MarkItem():
                 return lambda run, now: acts.mark(checklist, run, actor, request, now)
             case PassPhase():
-                return lambda run, now: acts.pass_phase(checklist, run, actor, request.phase, lights, now)
+                return lambda run, now: pause_acts.pass_phase(checklist, run, actor, request, lights, now)
+            case SignOff():
+                return lambda run, now: pause_acts.sign(checklist, run, actor, request, now)
+            case Agree():
+                return lambda run, _: pause_acts.agree(run, actor, request)
             case RaiseHold():
                 return lambda run, _: acts.raise_hold(run, actor, request.reason)
             case ReleaseHold():
                 return lambda run, _: acts.release_hold(run, actor, request.hold, request.reason)
             case DecideGate():
                 return lambda run, _: acts.decide_gate(run, actor, request)
-            case TakeLease():
-                return lambda run, _: acts.take_lease(run, actor, self._uids_here())
             case AddNote():
                 return lambda run, _: acts.note(checklist, run, actor, request.item, request.text)
             case _:
                 raise Refusal("the engine does not know that request")
 
-    def _uids_here(self) -> set[int]:
-        return {person.uid for person in self._session.view.run.people}
+    def _among_people(self, actor: Actor, request: Request) -> Made | None:
+        checklist, crew = self._session.checklist, self._session.run.crew
+        match request:
+            case TakeLease():
+                gone = self._attendance.gone_for(crew.driver_uid)
+                return lambda run, now: crew_acts.take_lease(checklist, run, actor, gone, now)
+            case AskLease():
+                return lambda run, _: crew_acts.ask_lease(run, actor, request.reason)
+            case GrantLease():
+                people = self._session.view.run.people
+                return lambda run, _: crew_acts.grant_lease(run, actor, request, people)
+            case RefuseLease():
+                return lambda run, _: crew_acts.refuse_lease(run, actor, request)
+            case ReleaseLease():
+                return lambda run, _: crew_acts.release_lease(run, actor)
+            case RaiseChallenge():
+                return lambda run, _: crew_acts.raise_challenge(checklist, run, actor, request)
+            case AnswerChallenge():
+                return lambda run, _: crew_acts.answer_challenge(run, actor, request)
+            case Correct():
+                return lambda run, _: crew_acts.correct(run, actor, request)
+        return None
 
     async def _drive(self, actor: Actor) -> None:
         if not self._session.run.driver and not self._session.run.closed:
-            await self._session.act(lambda run, _: acts.first_to_act(run, actor))
+            await self._session.act(lambda run, _: crew_acts.first_to_act(run, actor))
 
     async def _end(self, actor: Actor, *, close: bool) -> None:
         acts.require_driver(self._session.run, actor)
@@ -109,5 +144,10 @@ class Answers:
             raise Refusal("still running: " + ", ".join(self._checking.running) + ". Cancel or wait, then stop")
         await self._session.act(lambda _run, _now: acts.event("engine.stopped", actor))
         if close:
-            await self._session.act(lambda run, now: acts.close(self._session.checklist, run, actor, now))
+            await self._session.act(lambda run, now: pause_acts.close(self._session.checklist, run, actor, now))
         self._stop()
+
+
+def _told(event: Event) -> dict[str, Any]:
+    """What a reply says of the EVENT that was written: where it stands, and what became of the request."""
+    return {"seq": event.seq, "kind": event.kind}

@@ -30,6 +30,7 @@ from tminus.client.requests import Plan, RunCheck
 from tminus.client.view import OUTPUT_LINES
 from tminus.engine import acts
 from tminus.engine.acts import Refusal
+from tminus.engine.pause_acts import cross
 from tminus.engine.session import NotRecorded, Session
 from tminus.engine.views import evidence
 
@@ -76,8 +77,9 @@ class Checking:
         digest = hashlib.sha256("\n".join((item.id, *said.lines, said.danger, said.target)).encode()).hexdigest()
         return Plan(lines=said.lines, danger=said.danger, target=said.target, digest=digest[:16])
 
-    async def start(self, actor: Actor, request: RunCheck) -> None:
-        """Begin the check of an item; it goes on when this returns.
+    async def start(self, actor: Actor, request: RunCheck) -> Event:
+        """Begin the check of an item; it goes on when this returns. At the point of no return it first calls a second
+        person instead. Returns the event that tells which.
 
         Raises Refusal when it may not run: a change only after its plan was shown and answered with a go.
         """
@@ -91,11 +93,14 @@ class Checking:
                 raise Refusal("the plan is not the one you saw: look again, then say go")
 
         def started(run: RunState, now: datetime) -> Event:
-            return self._started(actor, item, plan, run, now)
+            return self._started(actor, item, request.answer, plan, run, now)
 
-        await self._session.act(started)
+        event = await self._session.act(started)
+        if event.kind != "check.started":
+            return event  # a second person was called: nothing runs yet
         self._cancels[item.id] = asyncio.Event()
         self._tasks[item.id] = asyncio.create_task(self._look(actor, item, request.answer or None, bool(plan)))
+        return event
 
     def cancel(self, item_id: str) -> None:
         """Ask a running check to end. Raises Refusal when it is not running."""
@@ -109,18 +114,24 @@ class Checking:
             cancel.set()
         await asyncio.gather(*self._tasks.values(), return_exceptions=True)
 
-    def _started(self, actor: Actor, item: Item, plan: Plan | None, run: RunState, now: datetime) -> Event:
+    def _started(
+        self, actor: Actor, item: Item, answer: str, plan: Plan | None, run: RunState, now: datetime
+    ) -> Event:
         acts.require_driver(run, actor)
         if run.item(item.id).status == "running":
             raise Refusal("it is running already")
         if item.out_of_scope:
             raise Refusal(f"left out of this run: {item.out_of_scope}")
-        data: dict[str, Any] = {}
+        data: dict[str, Any] = {"answer": answer} if answer else {}
         if plan is not None:
             # Looking may run ahead; changing waits for its turn.
             if blocked := acts.why_blocked(self._session.checklist, run, item, now):
                 raise Refusal(blocked)
-            data = {"plan": list(plan.lines), "danger": plan.danger, "target": plan.target}
+            if (call := cross(run, actor, item, plan.digest)) is not None:
+                return call
+            data |= {"plan": list(plan.lines), "danger": plan.danger, "target": plan.target}
+            if run.crew.call is not None and run.crew.call.id == item.id:
+                data["agreed_by"] = run.crew.call.agreed_by
         if acts.begins_round(item, run.item(item.id), now):
             data["round"] = len(run.item(item.id).rounds) + 2
         return acts.event("check.started", actor, item=item.id, data=data)

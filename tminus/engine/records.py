@@ -127,6 +127,8 @@ def _meta(loaded: Loaded, path: Path, t0: str) -> dict[str, Any]:
         meta["people"] = people
     if checklist.rehearsal:
         meta["rehearsal"] = True
+        if checklist.alone:
+            meta["alone"] = True
         meta["durations"] = _shortened(checklist)
         meta["left_out"] = {item.id: item.out_of_scope for item in checklist.items.values() if item.out_of_scope}
     return meta

@@ -15,8 +15,9 @@ import msgspec
 from state.clean import clean
 from state.events import Actor
 from tminus.client.messages import Presence, Reply, Snapshot, Update, Welcome
-from tminus.client.requests import PROTOCOL, Hello, Request
+from tminus.client.requests import PROTOCOL, Hello, Look, Request
 from tminus.engine.acts import Refusal
+from tminus.engine.attendance import Attendance
 from tminus.engine.identity import peer
 from tminus.engine.session import NotRecorded, Session
 from tminus.version import __version__
@@ -73,16 +74,16 @@ def snapshot_line(session: Session) -> bytes:
 class Server:
     """Listens on a Unix socket that only the owner may open, and passes requests on to ANSWER."""
 
-    def __init__(self, session: Session, answer: Answer) -> None:
+    def __init__(self, session: Session, answer: Answer, attendance: Attendance) -> None:
         self._session = session
         self._answer = answer
-        self._people: dict[int, Presence] = {}
+        self._attendance = attendance
         self._clients: set[asyncio.Task[None]] = set()
         self._numbers = 0
 
-    async def listen(self, path: Path) -> asyncio.Server:
-        """Begin to listen at PATH."""
-        return await asyncio.start_unix_server(self._accept, sock=_bound(path), limit=REQUEST_BYTES)
+    async def listen(self, path: Path, group: int = -1) -> asyncio.Server:
+        """Begin to listen at PATH, for the owner and, unless it is -1, for the GROUP of that id."""
+        return await asyncio.start_unix_server(self._accept, sock=_bound(path, group), limit=REQUEST_BYTES)
 
     async def hang_up(self) -> None:
         """Close every connection."""
@@ -103,15 +104,14 @@ class Server:
         finally:
             self._clients.discard(task)
             writer.close()
-            if self._people.pop(number, None) is not None:
-                self._session.present(self._people.values())
+            self._attendance.leaves(number)
 
     async def _serve(self, number: int, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         decoder = msgspec.json.Decoder(Request)
         hello = decoder.decode(await reader.readline())
         if not isinstance(hello, Hello):
             return
-        actor = peer(writer.get_extra_info("socket"), hello.name)
+        actor = peer(writer.get_extra_info("socket"), hello.name, hello.origin)
         welcome = Welcome(version=__version__, protocol=PROTOCOL, name=actor.name, uid=actor.uid)
         writer.write(msgspec.json.encode(welcome) + b"\n")
         if hello.protocol != PROTOCOL:
@@ -120,15 +120,21 @@ class Server:
         outbox = Outbox(self._session)
         if hello.watch:
             kind = clean(hello.kind)[:20]
-            self._people[number] = Presence(name=actor.name, uid=actor.uid, kind=kind, origin=actor.origin)
-            self._session.present(self._people.values())
+            here = Presence(name=actor.name, uid=actor.uid, kind=kind, origin=actor.origin, login=actor.login)
+            self._attendance.arrives(number, here)
             writer.write(snapshot_line(self._session))
             self._session.listeners.append(outbox.put)
         sender = asyncio.create_task(outbox.drain_into(writer))
         asked: set[asyncio.Task[None]] = set()
         try:
             while line := await reader.readline():
-                task = asyncio.create_task(self._reply(actor, decoder.decode(line), outbox))
+                request = decoder.decode(line)
+                self._attendance.heard(actor.uid)
+                if isinstance(request, Look):
+                    self._attendance.looks(number, clean(request.item)[:80])
+                    outbox.put(Reply(id=request.id))
+                    continue
+                task = asyncio.create_task(self._reply(actor, request, outbox))
                 asked.add(task)
                 task.add_done_callback(asked.discard)
             # A command that asked and closed its half still gets its answer.
@@ -148,8 +154,8 @@ class Server:
             outbox.put(Reply(id=request.id, error=f"the engine failed on this ({type(error).__name__}); see its log"))
 
 
-def _bound(path: Path) -> sockets.socket:
-    """A socket at PATH, mode 0600 from its first moment on: never open for an instant."""
+def _bound(path: Path, group: int) -> sockets.socket:
+    """A socket at PATH, mode 0600 from its first moment on: never open for an instant. Then 0660, for a GROUP."""
     path.unlink(missing_ok=True)
     before = os.umask(0o177)
     try:
@@ -157,5 +163,8 @@ def _bound(path: Path) -> sockets.socket:
         listener.bind(str(path))
     finally:
         os.umask(before)
+    if group != -1:
+        os.chown(path, -1, group)
+        path.chmod(0o660)
     listener.setblocking(False)
     return listener

@@ -64,6 +64,7 @@ class Session:
         self._lock = asyncio.Lock()
         self._dirty = asyncio.Event()
         self._people: tuple[Presence, ...] = ()
+        self.gone_since: Callable[[int], str] = lambda _: ""  # of a uid: when it was last heard of; set by who knows
         self._troubles: dict[str, str] = {}
         self.view = View(phases=phase_faces(checklist, effect_of, looks_of), roles=role_views(checklist))
         self.refresh()
@@ -128,7 +129,8 @@ class Session:
     def refresh(self) -> None:
         """Show what follows from the record and the clock: called after each event and once a second."""
         now = datetime.now(UTC)
-        sections = run_sections(self.checklist, self.run, self.lights, now)
+        gone = self.gone_since(self.run.driver_uid) if self.run.driver else ""
+        sections = run_sections(self.checklist, self.run, self.lights, now, gone)
         self.publish(changes(self.view, msgspec.structs.replace(sections, run=self._info(now))))
 
     def show_metrics(self, metrics: dict[str, MetricView]) -> None:

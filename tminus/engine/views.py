@@ -11,10 +11,15 @@ from state.definition import Checklist, Item, Phase, offset_seconds
 from state.durations import parse_duration
 from state.run import ItemState, RunState
 from state.settled import GateLight, Standing, as_it_stands, shown_verdict, standing, why_open
+from state.sign_off import above_the_line, digest_above, told_above
 from state.verdicts import Mark, Outcome, Verdict
 from tminus.client.messages import (
+    AskView,
     Attempt,
     BlockerView,
+    CallView,
+    ChallengeView,
+    CrewView,
     HoldView,
     ItemFace,
     ItemView,
@@ -45,6 +50,7 @@ def phase_faces(checklist: Checklist, effect_of: EffectOf, looks_of: LooksOf = _
             title=phase.title,
             mode=phase.mode,
             branch=phase.branch,
+            pair=phase.pair,
             at=phase.at or "",
             offset=offset_seconds(phase.at) if phase.at else None,
             steps=tuple(
@@ -66,6 +72,7 @@ def _item_face(item: Item, effect_of: EffectOf, looks_of: LooksOf) -> ItemFace:
         effect=effect_of(item.check) if item.check else "",
         marks="both" if both else "check" if item.needs_check else "human",
         pair=item.pair,
+        signed_by=tuple(item.signed_by),
         critical=item.critical,
         point_of_no_return=item.point_of_no_return,
         expect=parse_duration(item.expect) if item.expect else 0.0,
@@ -89,7 +96,8 @@ def item_view(checklist: Checklist, run: RunState, item: Item, now: datetime) ->
     state = as_it_stands(item, run.item(item.id), now)
     verdict = shown_verdict(item, state, now)
     outcome = state.outcome
-    return ItemView(
+    above = above_the_line(checklist, run, now) if item.signed_by else None
+    view = ItemView(
         id=item.id,
         status=state.status,
         verdict=str(verdict) if verdict else "",
@@ -106,10 +114,40 @@ def item_view(checklist: Checklist, run: RunState, item: Item, now: datetime) ->
         attempts=state.attempts,
         tries=tuple(Attempt(one.utc, one.verdict, one.actual, one.seconds) for one in state.looks),
         started_at=state.started_at,
-        said=tuple(Said(said.actor, said.utc) for said in state.confirmations),
+        said=tuple(Said(said.said_by, said.utc, said.uid, said.role) for said in state.confirmations),
         reason=state.reason,
         value=state.value,
         blocked=why_blocked(checklist, run, item, now),
+    )
+    if above is None:
+        return view
+    told, digest = told_above(above), digest_above(above)
+    return msgspec.structs.replace(view, actual=told, evidence=dict(above), evidence_digest=digest)
+
+
+def crew_view(checklist: Checklist, run: RunState, gone_since: str) -> CrewView:
+    """The people among each other; the driver was last heard of at GONE_SINCE, if they are not here."""
+    crew = run.crew
+    call = crew.call
+    return CrewView(
+        asking=tuple(AskView(actor=one.actor, uid=one.uid, utc=one.utc, reason=one.reason) for one in crew.asking),
+        call=CallView(
+            kind=call.kind,
+            id=call.id,
+            actor=call.actor,
+            uid=call.uid,
+            utc=call.utc,
+            plan=call.plan,
+            agreed_by=call.agreed_by,
+        )
+        if call is not None
+        else None,
+        challenges=tuple(
+            ChallengeView(id=one.id, item=one.item, actor=one.actor, uid=one.uid, utc=one.utc, text=one.text)
+            for one in crew.open_challenges
+        ),
+        gone_since=gone_since if crew.driver else "",
+        patience=parse_duration(checklist.take_over_after),
     )
 
 
@@ -134,9 +172,12 @@ def standing_view(found: Standing) -> StandingView:
     return StandingView(go=str(found.go), phase=found.phase, blockers=blockers)
 
 
-def run_sections(checklist: Checklist, run: RunState, lights: Mapping[str, GateLight], now: datetime) -> Update:
-    """The sections of a view that follow from the record, whole."""
+def run_sections(
+    checklist: Checklist, run: RunState, lights: Mapping[str, GateLight], now: datetime, gone_since: str = ""
+) -> Update:
+    """The sections of a view that follow from the record (and from who is here: GONE_SINCE), whole."""
     return Update(
+        crew=crew_view(checklist, run, gone_since),
         items={item.id: item_view(checklist, run, item, now) for item in checklist.items.values()},
         holds=tuple(HoldView(id=h.id, actor=h.actor, utc=h.utc, reason=h.reason) for h in run.open_holds),
         gone=tuple(run.gone),
@@ -152,6 +193,7 @@ def changes(before: View, after: Update) -> Update:
         run=after.run if after.run != before.run else None,
         items={key: item for key, item in after.items.items() if before.items.get(key) != item},
         gates={key: gate for key, gate in after.gates.items() if before.gates.get(key) != gate},
+        crew=after.crew if after.crew != before.crew else None,
         holds=after.holds if after.holds != before.holds else None,
         gone=after.gone if after.gone != before.gone else None,
         times={key: times for key, times in after.times.items() if before.times.get(key) != times},

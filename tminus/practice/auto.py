@@ -127,7 +127,7 @@ class Pilot:
                     if self._client.view.standing.go == "ROLL BACK" and not self._rolling():
                         break
                     with suppress(Refused):  # a gate changed its mind between the verdict and our GO
-                        await self._client.ask(PassPhase(phase=phase_id))
+                        await self._client.ask(PassPhase(phase=phase_id, values=self._values(phase_id)))
                         await self._wait(lambda view: phase_id in view.gone)
         except TimeoutError:
             pass
@@ -135,6 +135,12 @@ class Pilot:
             standing = self._client.view.standing
             why = "; ".join(f"{b.id}: {b.why}" for b in standing.blockers[:3])
             raise NoGo(f"{standing.go} at {phase_id}: {why}")
+
+    def _values(self, phase_id: str) -> dict[str, str]:
+        """What the critical items of a phase were told, read back: nobody looks again in an unattended flight."""
+        view = self._client.view
+        phase = next(phase for phase in view.phases if phase.id == phase_id)
+        return {face.id: view.items[face.id].value for face in phase.items if face.critical and face.ask}
 
     async def _wait(self, until: Callable[[View], bool]) -> None:
         if until(self._client.view):
