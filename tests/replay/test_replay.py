@@ -319,7 +319,7 @@ async def test_an_engine_refuses_to_be_played(flown: Flown, tmp_path: Path) -> N
     with contextlib.closing(RecordFile(tmp_path / "live.toml")) as record:
         session = Session(load_checklist(flown.checklist).checklist, record, Redactor(), lambda _: "")
         with pytest.raises(acts.Refusal):
-            await Answers(session, None, lambda: None)(Actor(name="anna", uid=1), Play(do="end"))  # type: ignore[arg-type]
+            await Answers(session, None, None, lambda: None)(Actor(name="anna", uid=1), Play(do="end"))  # type: ignore[arg-type]
 
 
 async def test_damage_that_is_met_on_the_way_is_said_and_the_replay_goes_on(flown: Flown, tmp_path: Path) -> None:
