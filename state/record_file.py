@@ -20,7 +20,8 @@ import msgspec
 from state.durable import fsync_folder, remove_partials, write_all, write_atomically
 from state.events import BrokenChain, Event, chained, follow, plain
 from state.record import RecordError, event_line, parse, render
-from state.run import RunState, UnknownEvent, apply
+from state.replaying import UnknownEvent, apply
+from state.run import RunState
 
 
 class RecordBusy(RecordError):

@@ -8,7 +8,8 @@ import pytest
 
 from state.definition import Checklist, Item, Phase, Role, Step
 from state.events import Actor, Event, chained
-from state.run import RunState, apply
+from state.replaying import apply
+from state.run import RunState
 from state.settled import current_phase, standing, why_open
 from state.sign_off import above_the_line, digest_above
 from state.verdicts import Mark
