@@ -140,6 +140,13 @@ def test_the_same_uid_or_the_same_login_under_another_uid_is_never_the_second_pe
     assert run.why("both") == "waits for a second person"
 
 
+def test_two_marks_of_one_login_settle_no_pair_even_if_they_are_in_the_record(run: Run) -> None:
+    run.confirm(ANNA, "both")
+    run.write(event("mark", ANNA_AS_ROOT, item="both", to="confirmed"))
+    assert len(run.state.item("both").confirmations) == 2
+    assert run.why("both") == "waits for a second person"
+
+
 def test_another_login_is_the_second_person(run: Run) -> None:
     run.confirm(ANNA, "both")
     run.confirm(BOB_AS_ROOT, "both")
