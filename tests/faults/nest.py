@@ -10,8 +10,7 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).parents[2]))
 
-import checks.command
-import tminus.engine.__main__ as engine  # noqa: F401
+import tminus.engine.__main__ as engine
 
 os.environ.setdefault("TEST_SECRET", "sesame-open-canary")
 signal.signal(signal.SIGCHLD, signal.SIG_IGN)  # nobody waits for them: no zombies
