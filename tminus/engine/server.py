@@ -105,7 +105,7 @@ class Server:
         self._answer = answer
         self._people: dict[int, Presence] = {}
         self._clients: set[asyncio.Task[None]] = set()
-        self._numbers = 0
+        self._numbers = self._turned_away = 0
 
     async def listen(self, path: Path) -> asyncio.Server:
         """Begin to listen at PATH."""
@@ -119,8 +119,7 @@ class Server:
 
     async def _accept(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         if len(self._clients) >= CONNECTIONS:
-            writer.write(_turned_away(f"the engine has {CONNECTIONS} connections already: close one, and come again"))
-            writer.close()
+            await self._turn_away(reader, writer)
             return
         task = asyncio.current_task()
         assert task is not None
@@ -138,6 +137,21 @@ class Server:
             writer.close()
             if self._people.pop(number, None) is not None:
                 self._session.present(self._people.values())
+
+    async def _turn_away(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        """Tell somebody that there is no room, when they have said hello; a second hundred of them is told nothing."""
+        self._turned_away += 1
+        why = f"the engine has {CONNECTIONS} connections already: close one, and come again"
+        try:
+            if self._turned_away <= CONNECTIONS:
+                async with asyncio.timeout(1.0):
+                    await reader.readline()
+                writer.write(msgspec.json.encode(Reply(id=0, error=why)) + b"\n")
+        except (OSError, ValueError):
+            pass
+        finally:
+            self._turned_away -= 1
+            writer.close()
 
     async def _serve(self, number: int, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         decoder = msgspec.json.Decoder(Request)
@@ -194,11 +208,6 @@ class Server:
         except Exception as error:  # whatever it is: whoever asked must not wait for ever
             log.exception("a request failed: %s", type(request).__name__)
             outbox.put(Reply(id=request.id, error=f"the engine failed on this ({type(error).__name__}); see its log"))
-
-
-def _turned_away(why: str) -> bytes:
-    """What a client is told that gets no connection: the answer to no request."""
-    return msgspec.json.encode(Reply(id=0, error=why)) + b"\n"
 
 
 def _bound(path: Path) -> sockets.socket:
