@@ -32,7 +32,7 @@ def place_of(checklist: Path) -> Place:
     Raises UnsafePlace when the folder is not ours alone: another user could listen in our stead.
     """
     folder = _folder()
-    name = hashlib.sha256(str(checklist.resolve()).encode()).hexdigest()[:12]
+    name = hashlib.sha256(os.fsencode(checklist.resolve())).hexdigest()[:12]
     return Place(folder / f"{name}.sock", folder / f"{name}.log")
 
 

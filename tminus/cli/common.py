@@ -10,6 +10,7 @@ from typing import NoReturn
 
 import click
 
+from state.clean import clean
 from tminus.client.connection import Client, EngineGone, Refused
 from tminus.places import Place, UnsafePlace, place_of
 
@@ -83,6 +84,6 @@ def with_client(
     except EngineGone as error:
         end(COULD_NOT_LOOK, f"{error}\nStart it with: tminus run -C {checklist}")
     except Refused as error:
-        end(DOES_NOT_HOLD, f"refused: {error}")
+        end(DOES_NOT_HOLD, f"refused: {clean(str(error))}")
     except KeyboardInterrupt:
         end(130, "interrupted; the run goes on")

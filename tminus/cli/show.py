@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from state.clean import clean
 from tminus.client.messages import ItemView, View
 
 
@@ -29,7 +30,7 @@ def status_lines(view: View) -> list[str]:
         lines.append(f"gate     {gate.id:<22} {gate.state:<10} {gate.why or gate.text}")
     for metric in view.metrics.values():
         lines.append(f"metric   {metric.label:<22} {metric.text or '?':>12}  {metric.status:<8}{metric.source}")
-    return lines
+    return [clean(line) for line in lines]  # what somebody wrote is part of its line, and never a line of ours
 
 
 def item_lines(view: View, item_id: str) -> list[str]:
@@ -54,7 +55,7 @@ def item_lines(view: View, item_id: str) -> list[str]:
     }
     lines += [f"  {key:<9} {value}" for key, value in facts.items() if value]
     lines += [f"    {key} = {value}" for key, value in state.evidence.items()]
-    return lines
+    return [line.replace("\n", "\n" + " " * 12) for line in lines]
 
 
 def state_words(state: ItemView) -> str:
