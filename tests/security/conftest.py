@@ -11,7 +11,10 @@ import pytest
 
 sys.path.insert(0, str(Path(__file__).parent))
 
+from evil_server import evil_server
 from flown import Flown, fly
+
+from tests.checks.conftest import database, look, server  # noqa: F401 (fixtures)
 
 
 @pytest.fixture(scope="session")
@@ -22,3 +25,9 @@ def flown(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Flown]:
             yield run
         finally:
             run.end()
+
+
+@pytest.fixture(scope="session")
+def evil() -> Iterator[tuple[int, list[dict[str, str]]]]:
+    with evil_server() as running:
+        yield running
