@@ -115,7 +115,7 @@ async def run_check(registry: Registry, call: Call) -> Outcome:
     )
 
     def body() -> object:
-        call.artefacts.mkdir(parents=True, exist_ok=True)
+        call.artefacts.mkdir(mode=0o700, parents=True, exist_ok=True)  # evidence may quote what is private
         if spec.process:
             answer: object = _in_worker(registry, spec, call, filled, context)
         else:

@@ -7,7 +7,7 @@ traceback. No command is trusted to remember that, so the streams themselves see
 from __future__ import annotations
 
 import sys
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from typing import Any, TextIO
 
 from state.clean import clean
@@ -24,15 +24,18 @@ def lines_of(text: str) -> str:
 
 
 class Outlet:
-    """STREAM, through which only plain text leaves. It has no `buffer`: there is no way around it but `bare`."""
+    """STREAM, through which only plain text leaves, and of that what REDACT leaves of it.
 
-    def __init__(self, stream: TextIO) -> None:
-        self._stream = stream
+    It has no `buffer`: there is no way around it but `bare`.
+    """
+
+    def __init__(self, stream: TextIO, redact: Callable[[str], str] = str) -> None:
+        self._stream, self._redact = stream, redact
 
     def write(self, text: str) -> int:
         """Write TEXT, cleaned; letters that the encoding lacks become "?"."""
         encoding = self._stream.encoding or "utf-8"
-        self._stream.write(lines_of(text).encode(encoding, "replace").decode(encoding))
+        self._stream.write(self._redact(lines_of(text)).encode(encoding, "replace").decode(encoding))
         return len(text)
 
     def writelines(self, lines: Iterable[str]) -> None:
@@ -46,9 +49,11 @@ class Outlet:
         return getattr(self._stream, name)
 
 
-def guard_output() -> None:
-    """Let nothing but plain text leave by stdout and stderr. The cockpit draws on the terminal itself."""
-    sys.stdout, sys.stderr = Outlet(bare(sys.stdout)), Outlet(bare(sys.stderr))  # type: ignore[assignment]
+def guard_output(redact: Callable[[str], str] = str) -> None:
+    """Let nothing but plain text leave by stdout and stderr, redacted if need be. The cockpit draws on the terminal
+    itself."""
+    out, err = Outlet(bare(sys.stdout), redact), Outlet(bare(sys.stderr), redact)
+    sys.stdout, sys.stderr = out, err  # type: ignore[assignment]
 
 
 def bare(stream: TextIO) -> TextIO:

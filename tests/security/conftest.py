@@ -18,9 +18,14 @@ from tests.checks.conftest import database, look, server  # noqa: F401 (fixtures
 
 
 @pytest.fixture(scope="session")
-def flown(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Flown]:
-    with tempfile.TemporaryDirectory(prefix="tm-") as runtime:
-        run = fly(tmp_path_factory.mktemp("hostile"), Path(runtime))
+def flown() -> Iterator[Flown]:
+    # Where anybody may look into: what is closed to others is closed by the product.
+    with tempfile.TemporaryDirectory(prefix="tm-") as base:
+        project, runtime = Path(base, "hostile"), Path(base, "run")
+        for folder in (Path(base), project, runtime):
+            folder.mkdir(exist_ok=True)
+            folder.chmod(0o755)
+        run = fly(project, runtime)
         try:
             yield run
         finally:

@@ -18,6 +18,7 @@ from tminus.launch import start_engine, wait_until_ended
 from tminus.places import Place, place_of
 
 TEXT = hostile.storable(hostile.EVERYTHING)
+LOG = hostile.nameable(TEXT)[:60] + ".log"
 
 PLUGIN = '''
 import logging, sys
@@ -28,7 +29,6 @@ async def says(ctx):
     for line in (*PAYLOADS.values(), EVERYTHING, ENDLESS, UNTERMINATED):
         ctx.log(line)
     ctx.progress(1, 2, "rows\\x1b[31337m", EVERYTHING)
-    print(EVERYTHING.encode("utf-8", "replace").decode())
     logging.getLogger("somebody").error("said %s", EVERYTHING)
     evidence = {f"key {name} {value}": value for name, value in PAYLOADS.items()}
     return Outcome.failed(EVERYTHING, expected=EVERYTHING, hint=EVERYTHING, evidence={**evidence, "e": ENDLESS})
@@ -70,6 +70,7 @@ def checklist() -> dict:
         "title": f"Hostile {TEXT}",
         "plugins": ["ours.py"],
         "role": [{"id": "dev", "title": TEXT, "name": TEXT}],
+        "metrics": {"app": {"source": "log", "path": LOG, "from": "start", "interval": "1s"}},
         "phase": [
             {"id": "one", "title": TEXT, "at": "T-15m", "step": [{"title": TEXT, "item": items}]},
             {"id": "two", "title": TEXT, "at": "T+0m", "step": [{"title": TEXT, "item": [again]}]},
@@ -109,6 +110,10 @@ def fly(folder: Path, runtime: Path) -> Flown:
     (folder / "ours.py").write_text(PLUGIN)
     raw = hostile.EVERYTHING.encode("utf-8", "replace")
     (folder / "output.bin").write_bytes(raw + b"\n\x9b31337A\x9d0;title-31337\x9c\xff\xfe\n" + raw + b"\n")
+    lines = [f"2026-11-23 10:00:00 ERROR {text}" for text in (*hostile.PAYLOADS.values(), hostile.UNTERMINATED)]
+    (folder / LOG).write_bytes(
+        "\n".join([*lines, "Traceback (most recent call last):", ""]).encode("utf-8", "replace")
+    )
     git = ("git", "-c", f"user.name={hostile.nameable(TEXT)}", "-c", "user.email=e@example.org")
     subprocess.run(["git", "init", "-q"], cwd=folder, check=True)
     subprocess.run([*git, "commit", "-q", "--allow-empty", "-m", TEXT.replace("\0", "")], cwd=folder, check=True)

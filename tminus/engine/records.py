@@ -28,9 +28,8 @@ def make_record_folder(loaded: Loaded) -> None:
     folder = loaded.path.parent / loaded.checklist.record_dir
     folder.mkdir(parents=True, exist_ok=True)
     ignore = folder / ".gitignore"
-    if not ignore.exists():
-        with suppress(OSError):  # a run does not depend on it
-            ignore.write_text(_BESIDE, encoding="utf-8")
+    with suppress(OSError), ignore.open("x", encoding="utf-8") as file:  # a run does not depend on it
+        file.write(_BESIDE)
 
 
 def record_path(loaded: Loaded, today: datetime, *, anew: bool = False) -> Path:
