@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+<<<<<<< HEAD
 import shutil
 import sys
 import textwrap
@@ -35,6 +36,10 @@ def facts_of(view: View) -> dict[str, Any]:
 
 
 _HEAVY = ("phases", "output", "series")
+=======
+from state.clean import clean
+from tminus.client.messages import ItemView, View
+>>>>>>> part-security
 
 
 def status_lines(view: View) -> list[str]:
@@ -63,7 +68,7 @@ def status_lines(view: View) -> list[str]:
         lines.append(f"gate     {gate.id:<22} {gate.state:<10} {gate.why or gate.text}")
     for metric in view.metrics.values():
         lines.append(f"metric   {metric.label:<22} {metric.text or '?':>12}  {metric.status:<8}{metric.source}")
-    return lines
+    return [clean(line) for line in lines]  # what somebody wrote is part of its line, and never a line of ours
 
 
 def _crew_lines(view: View) -> Iterator[str]:
@@ -145,12 +150,16 @@ def item_lines(view: View, item_id: str) -> list[str]:
     }
     lines += [f"  {key:<9} {value}" for key, value in facts.items() if value]
     lines += [f"    {key} = {value}" for key, value in state.evidence.items()]
+<<<<<<< HEAD
     challenges = [one for one in view.crew.challenges if one.item == item_id]
     return [*lines, *(f"  asked     challenge {one.id} by {one.actor}: {one.text}" for one in challenges)]
 
 
 def _said(said: Said) -> str:
     return f"{said.actor} at {said.utc}{f' for {said.role}' if said.role else ''}"
+=======
+    return [line.replace("\n", "\n" + " " * 12) for line in lines]
+>>>>>>> part-security
 
 
 def state_words(state: ItemView) -> str:

@@ -150,7 +150,11 @@ class Client:
 
     async def _send(self, request: Request) -> None:
         try:
-            self._writer.write(msgspec.json.encode(request) + b"\n")
+            line = msgspec.json.encode(request) + b"\n"
+        except UnicodeEncodeError as error:
+            raise Refused("a name or a text that was given is no UTF-8: write it anew") from error
+        try:
+            self._writer.write(line)
             await self._writer.drain()
         except OSError as error:
             raise EngineGone("the engine has gone") from error
