@@ -30,8 +30,27 @@ def readback_lines(scene: Scene, width: int) -> list[Line]:
         _named(title, style, [(face, item) for face, item in states if picks(face, item)], tells, width)
         for title, style, picks, tells in _SECTIONS
     ]
+    asked = [f"{one.actor}: {one.text}" for one in scene.view.crew.challenges]
+    blocks.append(_listed("challenges are open, of later phases", asked, width))
     ending = wrapped(_ending(phase, any(blocks)), width, "dim")
     return stacked([head, time_lines(phase, scene, width), *blocks, ending])
+
+
+def _listed(title: str, told: Sequence[str], width: int) -> list[Line]:
+    if not told:
+        return []
+    lines: list[Line] = [((f"{len(told)} {title}", "warn strong"),)]
+    return [*lines, *(line for one in told for line in wrapped(one, width - 1, indent=1))]
+
+
+def asked_again(scene: Scene) -> list[ItemFace]:
+    """The items of the current phase whose value is typed once more at its pause point, in their order."""
+    return [face for face in (scene.phase.items if scene.phase else ()) if _asks_again(face, scene.state(face.id))]
+
+
+def _asks_again(face: ItemFace, item: ItemView) -> bool:
+    done = item.mark in ("open", "confirmed") and not face.out_of_scope
+    return face.critical and bool(face.ask) and bool(item.value) and done
 
 
 def _ending(phase: PhaseFace, named: bool) -> str:
@@ -79,9 +98,10 @@ def _late(face: ItemFace, item: ItemView) -> str:
     return f"took {format_duration(item.seconds)}, planned {format_duration(face.expect)}"
 
 
-def _killer(_: ItemFace, item: ItemView) -> str:
+def _killer(face: ItemFace, item: ItemView) -> str:
     who = " and ".join(dict.fromkeys(plain(said.actor) for said in item.said)) or "its check"
-    seen = item.value or item.actual
+    # A value that is asked for again is not told: it would be typed off.
+    seen = "typed once more" if _asks_again(face, item) else item.value or item.actual
     return f"{seen} ({who})" if seen else who
 
 
