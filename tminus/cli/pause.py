@@ -33,7 +33,7 @@ def go(phase: str, yes: bool, values: tuple[str, ...], caller: Caller) -> None:
 
     async def use(client: Client) -> Done:
         face = _phase(client.view, phase)
-        back = read_back(face, client.view.items)
+        back = read_back(face, client.view.items, client.view.crew.challenges)
         told = {"phase": face.id, "read_back": msgspec.to_builtins(back)}
         caller.show([*text_lines(back), f"The verdict is {client.view.standing.go}."])
         if not yes and not caller.may_be_asked:

@@ -7,13 +7,14 @@ import logging
 import os
 import socket as sockets
 from collections.abc import Awaitable, Callable
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
 import msgspec
 
 from state.clean import clean
-from state.events import Actor
+from state.events import Actor, utc_text
 from tminus.client.messages import Presence, Reply, Snapshot, Update, Welcome
 from tminus.client.requests import PROTOCOL, Hello, Look, Request
 from tminus.engine.acts import Refusal
@@ -168,8 +169,7 @@ class Server:
         outbox = Outbox(self._session)
         if hello.watch:
             kind = clean(hello.kind)[:20]
-            here = Presence(name=actor.name, uid=actor.uid, kind=kind, origin=actor.origin, login=actor.login)
-            self._attendance.arrives(number, here)
+            self._attendance.arrives(number, _presence(actor, kind))
             writer.write(snapshot_line(self._session))
             self._session.listeners.append(outbox.put)
         sender = asyncio.create_task(outbox.drain_into(writer))
@@ -215,6 +215,11 @@ class Server:
         except Exception as error:  # whatever it is: whoever asked must not wait for ever
             log.exception("a request failed: %s", type(request).__name__)
             outbox.put(Reply(id=request.id, error=f"the engine failed on this ({type(error).__name__}); see its log"))
+
+
+def _presence(actor: Actor, kind: str) -> Presence:
+    since = utc_text(datetime.now(UTC))
+    return Presence(name=actor.name, uid=actor.uid, kind=kind, origin=actor.origin, login=actor.login, since=since)
 
 
 def _bound(path: Path, group: int) -> sockets.socket:
