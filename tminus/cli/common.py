@@ -143,7 +143,7 @@ def _used(caller: Caller, use: Callable[[Client], Awaitable[Done]], *, watch: bo
     except EngineGone as error:
         end(COULD_NOT_LOOK, f"{error}\nStart it with: tminus run -C {caller.checklist}")
     except Refused as error:
-        end(DOES_NOT_HOLD, str(error) if caller.as_json else f"refused: {error}")
+        end(DOES_NOT_HOLD, str(error) if caller.as_json else f"refused: {clean(str(error))}")
     except KeyboardInterrupt:
         end(INTERRUPTED, "interrupted; the run goes on")
 
@@ -198,26 +198,3 @@ def your_name(given: str) -> str:
     except (OSError, subprocess.TimeoutExpired):
         return ""
     return found.stdout.strip()
-<<<<<<< HEAD
-=======
-
-
-def with_client(
-    checklist: Path, name: str, use: Callable[[Client], Awaitable[int]], *, watch: bool = False
-) -> NoReturn:
-    """Connect to the engine of CHECKLIST, USE the client, and exit with what it returns."""
-    place = find_place(checklist)
-
-    async def connected() -> int:
-        async with Client(place.socket, name=your_name(name), watch=watch) as client:
-            return await use(client)
-
-    try:
-        sys.exit(asyncio.run(connected()))
-    except EngineGone as error:
-        end(COULD_NOT_LOOK, f"{error}\nStart it with: tminus run -C {checklist}")
-    except Refused as error:
-        end(DOES_NOT_HOLD, f"refused: {clean(str(error))}")
-    except KeyboardInterrupt:
-        end(130, "interrupted; the run goes on")
->>>>>>> part-security

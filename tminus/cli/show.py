@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-<<<<<<< HEAD
 import shutil
 import sys
 import textwrap
@@ -11,6 +10,7 @@ from typing import Any
 
 import msgspec
 
+from state.clean import clean
 from tminus.client.messages import CallView, GateView, ItemView, Said, View
 
 
@@ -36,10 +36,6 @@ def facts_of(view: View) -> dict[str, Any]:
 
 
 _HEAVY = ("phases", "output", "series")
-=======
-from state.clean import clean
-from tminus.client.messages import ItemView, View
->>>>>>> part-security
 
 
 def status_lines(view: View) -> list[str]:
@@ -150,16 +146,13 @@ def item_lines(view: View, item_id: str) -> list[str]:
     }
     lines += [f"  {key:<9} {value}" for key, value in facts.items() if value]
     lines += [f"    {key} = {value}" for key, value in state.evidence.items()]
-<<<<<<< HEAD
     challenges = [one for one in view.crew.challenges if one.item == item_id]
-    return [*lines, *(f"  asked     challenge {one.id} by {one.actor}: {one.text}" for one in challenges)]
+    lines += [f"  asked     challenge {one.id} by {one.actor}: {one.text}" for one in challenges]
+    return [line.replace("\n", "\n" + " " * 12) for line in lines]
 
 
 def _said(said: Said) -> str:
     return f"{said.actor} at {said.utc}{f' for {said.role}' if said.role else ''}"
-=======
-    return [line.replace("\n", "\n" + " " * 12) for line in lines]
->>>>>>> part-security
 
 
 def state_words(state: ItemView) -> str:

@@ -31,10 +31,7 @@ from tminus.engine.records import make_record_folder, opening_events, record_pat
 from tminus.engine.server import Server
 from tminus.engine.session import Session
 from tminus.engine.watch import Watch
-<<<<<<< HEAD
-=======
 from tminus.outlet import bare, guard_output, lines_of
->>>>>>> part-security
 from tminus.places import Place, UnsafePlace, place_of
 
 log = logging.getLogger("tminus.engine")
