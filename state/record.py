@@ -115,6 +115,10 @@ def event_line(event: Event) -> str:
     return _inline(msgspec.to_builtins(event))
 
 
+class _OneLine(dict[str, Any]):
+    """A table that stands on one line: what changes as a whole is one fact, and one line of a diff."""
+
+
 def _lines(table: dict[str, Any], name: str = "") -> Iterator[str]:
     """TABLE as TOML, one fact a line whatever it holds: an array that grows changes one line of a diff.
 
@@ -126,16 +130,20 @@ def _lines(table: dict[str, Any], name: str = "") -> Iterator[str]:
             yield f"{_key(key)} = {_inline(value)}\n"
     for key, value in () if inline else table.items():
         path = f"{name}.{_key(key)}" if name else _key(key)
+        if not _is_table(value):
+            continue
         if isinstance(value, dict):
             yield f"\n[{path}]\n"
             yield from _lines(value, path)
-        elif _is_table(value):
+        else:
             for row in value:
                 yield f"\n[[{path}]]\n"
                 yield from _lines(row, path)
 
 
 def _is_table(value: Any) -> bool:
+    if isinstance(value, _OneLine):
+        return False
     return isinstance(value, dict) or (isinstance(value, list) and bool(value) and isinstance(value[0], dict))
 
 
@@ -196,7 +204,7 @@ def _item_table(item_id: str, text: str, item: ItemState) -> dict[str, Any]:
             "observed_at": item.outcome.observed_at.isoformat(),
             "seconds": item.seconds,
             "attempts": item.attempts if item.attempts > 1 else 0,
-            "evidence": dict(item.outcome.evidence),
+            "evidence": _OneLine(item.outcome.evidence),
         }
     table["round"] = [_said(msgspec.to_builtins(one)) for one in item.rounds]
     return _said(table)

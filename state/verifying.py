@@ -156,7 +156,7 @@ def _written(text: str, data: dict[str, Any] | None) -> Iterator[_Written]:
     if not found:
         yield 0, None, _NO_JOURNAL, {}
         return
-    first = before.count("\n") + 3
+    first = before.count("\n") + 4
     for number, line in enumerate(journal.split("\n")[1:], first):
         if line.startswith(("]", "[seal]")):
             return

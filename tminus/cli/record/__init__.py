@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import click
 
+from tminus.cli.record.commit import commit
 from tminus.cli.record.verify import verify
 
 
@@ -12,5 +13,5 @@ def command() -> None:
     """Verify the record of a run, commit it, and compare it with another."""
 
 
-for _one in (verify,):
+for _one in (verify, commit):
     command.add_command(_one)

@@ -126,8 +126,8 @@ def _git(found: Verified) -> Iterator[str]:
         yield _line("git", f"says otherwise, commit {git.against}: {git.why}")
     else:
         since = len(found.events) - git.committed
-        ahead = f"; {since} events since are not committed" if since > 0 else ""
-        yield _line("git", f"{git.commits} commits of it agree, up to event {git.committed}{ahead}")
+        ahead = f"; {_count(since, 'event')} since that are not committed" if since > 0 else ""
+        yield _line("git", f"{_count(git.commits, 'commit')} of it agree, up to event {git.committed}{ahead}")
 
 
 def _advice(found: Verified) -> str:
@@ -140,6 +140,10 @@ def _advice(found: Verified) -> str:
     if not found.text.holds or found.log == "broken":
         return "leave the file and its log as they are, copy both, and take a sound copy from git or a colleague"
     return "the files are not what the run saw: do not restore from them before somebody knows why"
+
+
+def _count(count: int, what: str) -> str:
+    return f"{count} {what}" if count == 1 else f"{count} {what}s"
 
 
 def _line(part: str, said: str) -> str:
