@@ -47,16 +47,20 @@ def place_of(checklist: Path, group: str = "") -> Place:
 
 
 def places_of(checklist: Path) -> Iterator[Place]:
-    """Every place where an engine of CHECKLIST may be met: our own, and those of the groups that we are in.
+    """Every place where an engine of CHECKLIST may be met: our own, and those for the groups that we are in.
 
     Raises UnsafePlace as `place_of`; a group's folder that is not what it says is passed over.
     """
     yield place_of(checklist)
     name = _name(checklist)
-    for gid in sorted({os.getgid(), *os.getgroups()}):
-        for folder in sorted(_SHARED.glob(f"tminus-*-group-{gid}")):
-            if _is_groups(folder, gid):
-                yield Place(folder / f"{name}.sock", _own_folder() / f"{name}.log", gid)
+    groups = {os.getgid(), *os.getgroups()}
+    # Our own for a group are ours to enter, whether or not we are in it: root need not be.
+    folders = set(_SHARED.glob(f"tminus-{os.getuid()}-group-*"))
+    folders.update(*(_SHARED.glob(f"tminus-*-group-{gid}") for gid in groups))
+    for folder in sorted(folders):
+        gid = folder.name.rpartition("-")[2]
+        if gid.isdecimal() and _is_groups(folder, int(gid)):
+            yield Place(folder / f"{name}.sock", _own_folder() / f"{name}.log", int(gid))
 
 
 def group_id(group: str) -> int:
