@@ -35,7 +35,7 @@ class Typist:
             stderr=theirs,
             env={**environment, "TMINUS_NAME": name, "TERM": "xterm"},
             start_new_session=True,
-            preexec_fn=lambda: fcntl.ioctl(0, termios.TIOCSCTTY, 0),
+            preexec_fn=lambda: fcntl.ioctl(0, termios.TIOCSCTTY, 0),  # noqa: PLW1509 (without it Ctrl+C signals nobody)
         )
         os.close(theirs)
         self.raw = ""
