@@ -53,14 +53,26 @@ def places_of(checklist: Path) -> Iterator[Place]:
     """
     yield place_of(checklist)
     name = _name(checklist)
-    groups = {os.getgid(), *os.getgroups()}
+    for folder, gid in _shared_folders():
+        yield Place(folder / f"{name}.sock", _own_folder() / f"{name}.log", gid)
+
+
+def engines() -> Iterator[Place]:
+    """Every place, of any checklist, where an engine that we may meet was started. Raises as `place_of`."""
+    for folder, gid in ((_own_folder(), -1), *_shared_folders()):
+        for socket in sorted(folder.glob("*.sock")):
+            yield Place(socket, _own_folder() / f"{socket.stem}.log", gid)
+
+
+def _shared_folders() -> Iterator[tuple[Path, int]]:
+    """The folders for groups that we may enter, and the group of each."""
     # Our own for a group are ours to enter, whether or not we are in it: root need not be.
     folders = set(_SHARED.glob(f"tminus-{os.getuid()}-group-*"))
-    folders.update(*(_SHARED.glob(f"tminus-*-group-{gid}") for gid in groups))
+    folders.update(*(_SHARED.glob(f"tminus-*-group-{gid}") for gid in {os.getgid(), *os.getgroups()}))
     for folder in sorted(folders):
         gid = folder.name.rpartition("-")[2]
         if gid.isdecimal() and _is_groups(folder, int(gid)):
-            yield Place(folder / f"{name}.sock", _own_folder() / f"{name}.log", int(gid))
+            yield folder, int(gid)
 
 
 def group_id(group: str) -> int:
