@@ -36,6 +36,15 @@ class LeaseAsk(msgspec.Struct, frozen=True, kw_only=True):
     reason: str = ""
 
 
+class Refusal(msgspec.Struct, frozen=True, kw_only=True):
+    """The driver kept control though `uid` asked for it: who did, when, and their words."""
+
+    actor: str
+    uid: int
+    utc: str
+    reason: str = ""
+
+
 class Challenge(msgspec.Struct, frozen=True, kw_only=True):
     """A question pinned to an item (or, with none, to the run), which must be answered before its phase ends."""
 
@@ -84,6 +93,7 @@ class Crew(msgspec.Struct, frozen=True, kw_only=True):
     driver_uid: int = -1
     driver_login: str = ""
     asking: tuple[LeaseAsk, ...] = ()
+    refused: Refusal | None = None  # the last one, while the same person drives
     challenges: tuple[Challenge, ...] = ()
     call: Call | None = None
     corrections: tuple[Correction, ...] = ()
@@ -128,7 +138,7 @@ def _granted(crew: Crew, event: Event) -> Crew:
 
 def _driven_by(crew: Crew, name: str, uid: int, login: str) -> Crew:
     # Whoever else asked, asked another driver.
-    return replace(crew, driver=name, driver_uid=uid, driver_login=login, asking=())
+    return replace(crew, driver=name, driver_uid=uid, driver_login=login, asking=(), refused=None)
 
 
 def _asked(crew: Crew, event: Event) -> Crew:
@@ -138,7 +148,8 @@ def _asked(crew: Crew, event: Event) -> Crew:
 
 def _refused(crew: Crew, event: Event) -> Crew:
     uid = int(event.data["uid"])
-    return replace(crew, asking=tuple(one for one in crew.asking if one.uid != uid))
+    refused = Refusal(actor=event.actor, uid=uid, utc=event.utc, reason=event.reason)
+    return replace(crew, asking=tuple(one for one in crew.asking if one.uid != uid), refused=refused)
 
 
 def _challenged(crew: Crew, event: Event) -> Crew:
@@ -196,7 +207,7 @@ _STEPS: Mapping[str, Callable[[Crew, Event], Crew]] = {
     "lease.granted": _granted,
     "lease.asked": _asked,
     "lease.refused": _refused,
-    "lease.released": lambda c, _: replace(c, driver="", driver_uid=-1, driver_login="", asking=()),
+    "lease.released": lambda c, _: replace(c, driver="", driver_uid=-1, driver_login="", asking=(), refused=None),
     "challenge.raised": _challenged,
     "challenge.answered": _answered,
     "call.made": _called,

@@ -16,7 +16,8 @@ import msgspec
 import tomli_w
 
 from state.events import BrokenChain, Event, follow
-from state.run import ItemState, RunState, UnknownEvent, replay
+from state.replaying import UnknownEvent, replay
+from state.run import ItemState, RunState
 from state.verdicts import Mark
 
 SCHEMA = 1

@@ -20,7 +20,8 @@ import msgspec
 from state.durable import fsync_folder, remove_partials, write_all, write_atomically
 from state.events import BrokenChain, Event, chained, follow, plain
 from state.record import RecordError, event_line, parse, render
-from state.run import RunState, UnknownEvent, apply
+from state.replaying import UnknownEvent, apply
+from state.run import RunState
 
 
 class RecordBusy(RecordError):
@@ -173,7 +174,7 @@ def read_record(path: Path) -> tuple[RunState, list[Event]]:
 def _locked(wal_path: Path, name: str) -> int:
     """A handle on the log that nobody else has. Raises RecordBusy, or OSError."""
     while True:
-        handle = os.open(wal_path, os.O_RDWR | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC, 0o600)
+        handle = os.open(wal_path, os.O_RDWR | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC | os.O_NOFOLLOW, 0o600)
         try:
             fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
             # The one before may have taken the log away between our open and our lock: then we hold a file that

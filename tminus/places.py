@@ -90,7 +90,7 @@ _SHARED = Path("/tmp")  # noqa: S108 (the same for every user, whatever their TM
 
 
 def _name(checklist: Path) -> str:
-    return hashlib.sha256(str(checklist.resolve()).encode()).hexdigest()[:12]
+    return hashlib.sha256(os.fsencode(checklist.resolve())).hexdigest()[:12]
 
 
 def _own_folder() -> Path:

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 
-from tui import reasons
+from tui import crew_reasons, reasons
 from tui.scene import Scene
 
 Predicate = Callable[[Scene], str]
@@ -76,11 +76,27 @@ ACTIONS: tuple[Action, ...] = (
            "record", "tminus release", reasons.release),
     Action("decide", "o", "decide gate", "Answer a tripped gate: roll back, continue because, extend", "run",
            "record", "tminus decide GATE DECISION --reason TEXT", reasons.decide),
-    Action("drive", "d", "drive", "Take the driver's lease: you have control", "run",
-           "record", "tminus drive", reasons.drive),
+    Action("drive", "d", "drive", "Take control where nobody has it or the driver is gone, else ask for it",
+           "people", "record", "tminus drive --ask", crew_reasons.drive),
     Action("note", "t", "note", "Write words into the record, about the item or the run", "run",
            "record", "tminus note TEXT", reasons.connected),
     Action("contacts", "p", "contacts", "Who to call, by role", "run", twin="tminus status"),
+    Action("hand-over", "D", "hand over", "Hand control to who asked for it, or to another who is here", "people",
+           "record", "tminus hand-over", crew_reasons.hand_over),
+    Action("keep", "K", "keep control", "Keep control, with a word to who asked for it", "people",
+           "record", "tminus refuse", crew_reasons.keep),
+    Action("let-go", "L", "let go", "Drive no longer: nobody does until somebody takes control", "people",
+           "record", "tminus drive --release", crew_reasons.let_go),
+    Action("challenge", "C", "challenge", "Pin a question to the item or the run, to be answered; anybody may",
+           "people", "record", "tminus challenge ITEM TEXT", reasons.connected),
+    Action("answer", "R", "answer", "Answer a challenge, or take your own back", "people",
+           "record", "tminus answer ID TEXT", crew_reasons.answer),
+    Action("agree", "A", "agree", "Agree, as the second person, to cross the point of no return", "people",
+           "record", "tminus agree ITEM", crew_reasons.agree),
+    Action("correct", "T", "correct", "Write words about an earlier event, which stays as it is", "people",
+           "record", "tminus correct SEQ TEXT", reasons.connected),
+    Action("people", "P", "people", "Who is here, from where, as what, and where they look", "people",
+           twin="tminus status"),
     Action("filter", "slash", "filter", "Show only the items whose words match; empty shows all", "screen"),
     Action("items", "1", "items", "The checklist", "screen"),
     Action("detail", "2", "detail", "The challenge and its response", "screen"),
@@ -117,18 +133,23 @@ ACTIONS: tuple[Action, ...] = (
 )  # fmt: skip
 
 BY_ID: Mapping[str, Action] = {action.id: action for action in ACTIONS}
-READ_ONLY_MAY = frozenset({"hold", "note", "confirm"})
+READ_ONLY_MAY = frozenset(
+    ("hold", "release", "note", "confirm", "go", "drive", "challenge", "answer", "agree", "correct")
+)
+"""What a screen that only watches may do, as a second person does: of confirm, go, release and answer only that part,
+as their own reasons say."""
 
 
 def why_not(action: Action, scene: Scene) -> str:
     """Why ACTION cannot be done in SCENE; empty when it can.
 
-    A read-only screen may hold, note and co-sign, and do what only changes the screen itself.
+    A read-only screen does what a second person may, and what only changes the screen itself.
     """
     if scene.view.replay is not None and action.danger != "none":
         return "this is a replay: nothing can be done to a run of the past"
     if scene.read_only and action.danger != "none" and action.id not in READ_ONLY_MAY:
-        return "this screen is read-only: it may hold and note"
+        more = "drives from here" if scene.drives else "asks for control"
+        return f"this screen only watches: you may hold, challenge, co-sign; {scene.key('drive')} {more}"
     return action.why_not(scene)
 
 

@@ -19,12 +19,14 @@ from tminus.client import Client, EngineGone, Play, Refused
 from tui import theme
 from tui.actions import BY_ID, remapped, why_not
 from tui.bridge import Bridge
+from tui.crew import notices, told
 from tui.deeds import DEEDS
 from tui.dialogs import Ask, Choice, Pick, Question
 from tui.glyphs import ASCII, UNICODE
 from tui.leaving import Leaving
 from tui.lines import plain
 from tui.link import Lost, Told, follow
+from tui.looking import Looking
 from tui.moves import MOVES
 from tui.palette import Commands
 from tui.replay import screen_time
@@ -32,6 +34,12 @@ from tui.scene import TABS, Scene
 from tui.settings import Settings
 
 REST = 0.15  # seconds without another resize
+
+BECAME = {
+    "call.made": "A second person is called: the others see it now",
+    "lease.asked": "Asked: they hand it over, or keep it",
+}
+"""What became of a request that is not yet what was asked for, by the event that was written."""
 
 
 def _utc_now() -> datetime:
@@ -81,6 +89,8 @@ class Cockpit(App[int]):
         self._repaint: Timer | None = None
         self._rung: frozenset[str] = frozenset()
         self._offered: frozenset[str] = frozenset()
+        self._asked: frozenset[str] = frozenset()  # what somebody waits for, as it was when it last rang
+        self._looking = Looking(self, self._listening, lambda: self.bridge.list.item)
         for action in (one for one in self.actions if one.scope != "replay"):  # the bridge takes a replay's keys
             for key in (action.key, *action.more_keys):
                 self.bind(key, f"press('{action.id}')", description=action.label, show=False)
@@ -128,8 +138,12 @@ class Cockpit(App[int]):
         welcome = message.client.welcome
         who = {"me": welcome.name, "uid": welcome.uid} if welcome else {}
         now = screen_time(message.view, self.now())
+        before = self.bridge.scene
         self.bridge.update(view=message.view, now=now, connected=True, lost_at=None, lost_why="", **who)
         self._attend_gates()
+        self._attend_people(before)
+        if not before.connected:
+            self._looking.moved()
 
     def on_lost(self, message: Lost) -> None:
         """The engine has gone: say so, and since when."""
@@ -158,6 +172,23 @@ class Cockpit(App[int]):
             if any(gate.id in fresh and gate.state == "tripped" and gate.then == "rollback" for gate in asking):
                 self._open_rollback()
             self.press("decide")
+
+    def _attend_people(self, before: Scene) -> None:
+        """Ring when somebody asks this person for something, and say what became of the lease since BEFORE."""
+        scene = self.bridge.scene
+        news = told(before, scene)
+        for text, _ in news:
+            self.say(text)
+        asked = frozenset(one.key for one in notices(scene) if one.rings)
+        if (asked - self._asked or any(rings for _, rings in news)) and self.settings.bell:
+            self.bell()
+        if scene.connected:
+            self._asked = asked
+
+    def on_item_list_moved(self) -> None:
+        """The cursor stands somewhere else: the others may know, once it has come to rest."""
+        if self.bridge.scene.view.replay is None:
+            self._looking.moved()
 
     def _open_rollback(self) -> None:
         phases = self.bridge.scene.view.phases
@@ -207,7 +238,9 @@ class Cockpit(App[int]):
                 return
             if self.client is None:
                 raise EngineGone("the engine has gone: nothing was recorded")
-            await self.client.ask(request)
+            reply = await self.client.ask(request)
+            if became := BECAME.get(str(reply.data.get("kind", ""))):
+                self.say(became)
         except (Refused, EngineGone) as error:
             self.say(f"{BY_ID[name].label}: {error}", "error")
         except Exception as error:  # a deed must never take the cockpit down with it
@@ -232,6 +265,14 @@ class Cockpit(App[int]):
     async def pick(self, choice: Choice) -> str:
         """Let the person choose; empty is none."""
         return await self.push_screen_wait(Pick(choice, self.scene))
+
+    def drive_here(self) -> None:
+        """This screen only watched: from now on it drives."""
+        self.bridge.update(read_only=False)
+
+    def _listening(self) -> Client | None:
+        """Who is to know where this person looks: nobody, in a replay."""
+        return self.client if self.bridge.scene.view.replay is None else None
 
     def notify(self, message: str, **more: Any) -> None:
         """Show a toast, unless the same words are in sight already: a key that is held must not bury the screen."""

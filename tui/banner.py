@@ -1,10 +1,13 @@
-"""What nobody may miss: a replay, a gate that tripped, and an engine that has gone. Nothing when there is nothing."""
+"""What nobody may miss: a replay, a gate that tripped, what somebody waits for, and an engine that has gone. Nothing
+when there is nothing."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 
 from tui.clock import short_clock
+from tui.crew import notices
+from tui.crew_lines import notice_lines
 from tui.lines import Line, fit, pad, plain, wrap
 from tui.link import GONE
 from tui.pane import Pane
@@ -24,7 +27,8 @@ class Banner(Pane):
     def show(self, scene: Scene) -> None:
         """Appear when there is something to say; a hidden pane has no width to draw at."""
         self.scene = scene
-        self.set_class(not (scene.lost_at or scene.undecided or scene.view.replay), "-empty")
+        told = scene.lost_at or scene.undecided or scene.view.replay or notices(scene)
+        self.set_class(not told, "-empty")
         super().show(scene)
 
     def draw(self, scene: Scene, width: int) -> Sequence[Line]:
@@ -50,4 +54,4 @@ def banner_lines(scene: Scene, width: int) -> list[Line]:
         lines.append(((pad(f" {asking(gate).upper()}  {plain(gate.text)}", width), "block-bad"),))
         for line in wrap(f"{plain(gate.why)}  {scene.glyphs.arrow} {plain(gate.then)}", width - 2)[:2]:
             lines.append(fit(((" ", ""), (line, "bad strong")), width))
-    return lines
+    return [*lines, *notice_lines(scene, width)]

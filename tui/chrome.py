@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from tui.actions import ACTIONS, Action, why_not
+from tui.crew import wanted
 from tui.lines import Line, Span, width_of
 from tui.pane import Pane
 from tui.replay import offered
@@ -60,12 +61,13 @@ def keybar_lines(actions: Sequence[Action], scene: Scene, width: int, height: in
     tail = [_face(action, scene) for action in there if action.id in _ALWAYS]
     grey = {action.id: bool(why_not(action, scene)) for action in there}
     shown = [action for action in there if action.id not in (*_ALWAYS, *_NOT_HERE)]
+    needed = {*_NEEDED, *wanted(scene)}
     while True:
         lines = _filled([*(_face(action, scene) for action in shown), *tail], width)
         if len(lines) <= height or not shown:
             return lines[:height]
         # What cannot be pressed leaves first, and what everybody needs last; the order stays: the hand knows it.
-        leaving = [action for action in reversed(shown) if action.id not in _NEEDED] or shown[::-1]
+        leaving = [action for action in reversed(shown) if action.id not in needed] or shown[::-1]
         shown.remove(next((action for action in leaving if grey[action.id]), leaving[0]))
 
 

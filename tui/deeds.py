@@ -5,51 +5,32 @@ A deed never changes anything by itself. It returns the request for the engine, 
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Mapping
 from datetime import timedelta
-from typing import Protocol
 
 import msgspec
 
 from state.durations import parse_duration
 from state.events import utc_text
-from tminus.client import Client
+from tminus.client.messages import ItemFace, ItemView
 from tminus.client.requests import (
     AddNote,
     CancelCheck,
     DecideGate,
     MarkItem,
     PassPhase,
-    Plan,
     RaiseHold,
     ReleaseHold,
     Request,
     RunCheck,
-    ShowPlan,
-    TakeLease,
 )
-from tui import wording
+from tui import crew, crew_deeds, crew_lines, wording
+from tui.crew_deeds import CREW_DEEDS
+from tui.desk import REASON, Deed, Desk, plan_of
 from tui.dialogs import Choice, Question
 from tui.lines import plain
-from tui.readback import readback_lines
+from tui.readback import asked_again, readback_lines
 from tui.scene import Scene
-
-REASON = 10
-"""Characters that a reason must have: shorter ones explain nothing afterwards."""
-
-
-class Desk(Protocol):
-    """Where a deed is done: what is on the screen, a person to ask, an engine to ask."""
-
-    @property
-    def scene(self) -> Scene: ...
-    @property
-    def client(self) -> Client | None: ...
-    async def ask(self, question: Question) -> str | None: ...
-    async def pick(self, choice: Choice) -> str: ...
-
-
-Deed = Callable[[Desk], Awaitable[Request | None]]
 
 
 async def run(desk: Desk) -> Request | None:
@@ -69,17 +50,22 @@ async def run(desk: Desk) -> Request | None:
         answer = typed
     if face.effect != "change":
         return RunCheck(item=face.id, answer=answer)
-    if desk.client is None:
+    plan = await plan_of(desk, face.id)
+    two = face.pair and face.point_of_no_return
+    if two and _waits_for_second(scene, face.id, plan.digest):
+        desk.say("It waits for a second person to agree: they see it on their screen", "warning")
         return None
-    plan = msgspec.convert((await desk.client.ask(ShowPlan(item=face.id))).data, Plan)
     # A danger this version does not know is the worst one.
     one_way = plan.danger not in ("safe", "reversible")
     name = plain(plan.target) or face.id
     said = await desk.ask(
         Question(
             f"This changes {name}",
-            lambda width: wording.plan(plan, face, width),
-            yes="Go",
+            lambda width: [
+                *wording.plan(plan, face, width),
+                *([(), *crew_lines.crosses(scene, plan.digest, width)] if two else []),
+            ],
+            yes="Go" if not two or _agreed(scene, plan.digest) else "Call the second person",
             field=f"type {name}" if one_way else "",
             exactly=name if one_way else "",
             danger=one_way,
@@ -88,25 +74,51 @@ async def run(desk: Desk) -> Request | None:
     return None if said is None else RunCheck(item=face.id, answer=answer, go=plan.digest)
 
 
+def _waits_for_second(scene: Scene, item: str, digest: str) -> bool:
+    call = crew.waiting_call(scene)
+    return call is not None and (call.id, call.plan, call.agreed_by) == (item, digest, "")
+
+
+def _agreed(scene: Scene, digest: str) -> bool:
+    call = crew.waiting_call(scene)
+    return call is not None and (call.id, call.plan) == (scene.focus, digest) and bool(call.agreed_by)
+
+
 async def confirm(desk: Desk) -> Request | None:
     """Read the evidence back; a warning needs a reason, an item that asks needs its value."""
     scene, face, item = desk.scene, desk.scene.face, desk.scene.item
     if face is None:
         return None
-    warned = item.verdict == "warn"
-    value = face.ask if face.marks == "human" else ""
+    if face.signed_by:
+        return await crew_deeds.sign(desk)
+    kind = _said_with(face, item)
     question = Question(
         "Confirm",
-        lambda width: wording.read_back(scene, width),
+        lambda width: wording.confirming(scene, width, witness=kind == "witness"),
         yes="Confirm",
-        field=f"the check warns: why is it good enough ({REASON} characters or more)" if warned else value,
-        at_least=REASON if warned else 1 if value else 0,
+        field={
+            "reason": f"the check warns: why is it good enough ({REASON} characters or more)",
+            "value": face.ask,
+            "witness": "who stands beside you, or nothing",
+        }.get(kind, ""),
+        at_least={"reason": REASON, "value": 1}.get(kind, 0),
+        optional=kind == "witness",
     )
     said = await desk.ask(question)
     if said is None:
         return None
-    reason, told = (said, "") if warned else ("", said)
-    return MarkItem(item=face.id, mark="confirmed", evidence=item.evidence_digest, reason=reason, value=told)
+    made = MarkItem(item=face.id, mark="confirmed", evidence=item.evidence_digest)
+    return msgspec.structs.replace(made, **{kind: said}) if kind else made
+
+
+def _said_with(face: ItemFace, item: ItemView) -> str:
+    """What is said with a confirmation: the reason of a warning, the value that is asked for, or, by the first of
+    two, who stands beside them. Empty: nothing."""
+    if item.verdict == "warn":
+        return "reason"
+    if face.ask and face.marks == "human":
+        return "value"
+    return "witness" if face.pair and not item.said else ""
 
 
 def _override(mark: str, title: str) -> Deed:
@@ -170,10 +182,26 @@ async def cancel(desk: Desk) -> Request | None:
 
 
 async def go(desk: Desk) -> Request | None:
-    """Read the phase back and pass its pause point."""
+    """Ask once more for each critical value, read the phase back, and pass its pause point."""
     scene = desk.scene
-    said = await desk.ask(Question("Phase complete?", lambda width: readback_lines(scene, width), yes="Go"))
-    return None if said is None else PassPhase(phase=scene.view.standing.phase)
+    values: dict[str, str] = {}
+    for face in asked_again(scene):
+        typed = await desk.ask(
+            Question(
+                "Read back",
+                lambda width, face=face: crew_lines.reading_back(face.text, width),  # type: ignore[misc]
+                yes="On",
+                field=face.ask,
+                at_least=1,
+                alone=True,
+            )
+        )
+        if typed is None:
+            return None
+        values[face.id] = typed
+    question = Question("Phase complete?", lambda width: readback_lines(scene, width), yes="Go", alone=bool(values))
+    said = await desk.ask(question)
+    return None if said is None else PassPhase(phase=scene.view.standing.phase, values=values)
 
 
 async def hold(desk: Desk) -> Request | None:
@@ -185,7 +213,9 @@ async def hold(desk: Desk) -> Request | None:
 
 async def release(desk: Desk) -> Request | None:
     """Let go of a hold; of which one is asked when there are several."""
-    holds = desk.scene.view.holds
+    scene = desk.scene
+    may_any = scene.drives and not scene.read_only
+    holds = [hold for hold in scene.view.holds if may_any or hold.uid == scene.uid]
     number = holds[0].id
     if len(holds) > 1:
         chosen = await desk.pick(
@@ -246,13 +276,6 @@ async def decide(desk: Desk) -> Request | None:
     return None if until is None else DecideGate(gate=gate.id, decision=chosen, reason=reason, until=until)
 
 
-async def drive(desk: Desk) -> Request | None:
-    """Take control."""
-    scene = desk.scene
-    said = await desk.ask(Question("Take control", lambda width: wording.lease(scene, width), yes="I have control"))
-    return None if said is None else TakeLease()
-
-
 async def note(desk: Desk) -> Request | None:
     """Write into the record."""
     scene = desk.scene
@@ -277,6 +300,6 @@ DEEDS: Mapping[str, Deed] = {
     "hold": hold,
     "release": release,
     "decide": decide,
-    "drive": drive,
     "note": note,
+    **CREW_DEEDS,
 }

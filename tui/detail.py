@@ -10,12 +10,14 @@ from textual.message import Message
 
 from tminus.client.messages import ItemFace, ItemView
 from tui.clock import age_of, ago, local_time
+from tui.crew_lines import challenge_lines
 from tui.evidence import asked, attempts, proof, stacked
 from tui.guide import ways
 from tui.lines import Line, Span, plain, wrap, wrapped
 from tui.pane import Pane
 from tui.phase_detail import phase_lines
 from tui.scene import Scene
+from tui.sign_off import signature_lines
 
 
 class Detail(Pane, can_focus=True):
@@ -51,13 +53,14 @@ class Detail(Pane, can_focus=True):
 
 def detail_lines(scene: Scene, width: int) -> list[Line]:
     """What is under the cursor of SCENE at WIDTH. Of an item: challenge, response, evidence, what was tried before,
-    marks, and what stands in its way."""
+    marks, and what stands in its way. An open challenge comes before all of it."""
     face = scene.face
     if face is None:
         return phase_lines(scene, width)
     item = scene.item
     return stacked(
         [
+            challenge_lines(scene, face.id, width),
             *asked(face, item, scene, width),
             _stands(item, scene, width),  # before the proof, which may be long: it is what a person looks for
             *proof(face, item, scene, width),
@@ -96,8 +99,11 @@ def way_lines(key: str, what: str, width: int) -> list[Line]:
 def _marks(face: ItemFace, item: ItemView, scene: Scene, width: int) -> list[Line]:
     if face.marks == "check":
         return [(("MARKS  ", "dim"), ("settled by its check alone", ""))]
+    if face.signed_by:
+        lines: list[Line] = [(("SIGNED", "dim"), ("  by every role, in their own names", "dim"))]
+        return [*lines, *signature_lines(face, item, scene), *_words(face, item, width)]
     wanted = "two people confirm" if face.pair else "one person confirms"
-    lines: list[Line] = [(("MARKS  ", "dim"), (wanted, "dim"))]
+    lines = [(("MARKS  ", "dim"), (wanted, "dim"))]
     word = "confirmed" if item.mark == "open" else item.mark
     for said in item.said:
         style = "good" if word == "confirmed" else "override" if word != "failed" else "bad"
@@ -105,7 +111,12 @@ def _marks(face: ItemFace, item: ItemView, scene: Scene, width: int) -> list[Lin
         lines.append(((f" {plain(said.actor)}", "strong"), (f" {word}", style), (when, "dim")))
     if not item.said and item.mark != "open":
         lines.append(((f" {item.mark}", "override"),))
-    lines += _missing(face, item)
+    return [*lines, *_missing(face, item), *_words(face, item, width)]
+
+
+def _words(face: ItemFace, item: ItemView, width: int) -> list[Line]:
+    """What was said with the mark, and what the item asks for."""
+    lines: list[Line] = []
     if item.reason:
         lines += wrapped(f"because: {item.reason}", width - 1, "override", indent=1)
     if item.value:

@@ -26,6 +26,7 @@ DIALOG_CSS = """
         padding: 0 1; background: $surface;
     }
     #box.-danger { border: heavy $error; }
+    &.-alone { background: $background; }
     &.-ascii #box { border: ascii $border; }
     &.-ascii #box.-danger { border: ascii $error; }
     Words { background: $surface; }
@@ -45,7 +46,8 @@ class Question:
     """A question with yes and no. `field` names a text to type; empty: none is asked.
 
     The text must have `at_least` characters, or be `exactly` something (a target's name). `check` may refuse
-    it with a reason. `danger` draws the box as one that can hurt.
+    it with a reason. An `optional` text may be left empty: the focus is on No all the same. `danger` draws the box as
+    one that can hurt; `alone` hides what is behind it, which might be typed off.
     """
 
     title: str
@@ -56,7 +58,9 @@ class Question:
     at_least: int = 0
     exactly: str = ""
     check: Callable[[str], str] | None = None
+    optional: bool = False
     danger: bool = False
+    alone: bool = False
 
     def wrong(self, text: str) -> str:
         """What is wrong with the typed TEXT; empty when it will do."""
@@ -101,8 +105,8 @@ class Words(Pane, can_focus=True):
 class Ask(ModalScreen[str | None]):
     """One question. Its answer is the typed text (empty when none is asked), or None for no.
 
-    Without a field the focus is on No: y and n answer, arrows move. With a field, Enter sends a text that
-    will do; where a name must be typed it only moves on to No, and yes takes one more key.
+    Without a field the focus is on No: y and n answer, arrows move. With a field, Enter sends a text that will do;
+    where a name must be typed, or nothing need be, it only moves on to No, and yes takes one more key.
     """
 
     DEFAULT_CSS = f"Ask {{ {DIALOG_CSS} }}"
@@ -121,6 +125,7 @@ class Ask(ModalScreen[str | None]):
         self.question = question
         self.scene = scene
         self._read = 0  # lines of the text that were in sight
+        self.set_class(question.alone, "-alone")
         self.set_class(scene.glyphs.ascii, "-ascii")
 
     def compose(self) -> ComposeResult:
@@ -140,7 +145,7 @@ class Ask(ModalScreen[str | None]):
 
     def on_mount(self) -> None:
         """Focus on the field, or on No."""
-        self.query_one("#field" if self.question.field else "#no").focus()
+        self.query_one("#field" if self.question.field and not self.question.optional else "#no").focus()
         self._judge()
 
     def on_resize(self) -> None:
@@ -161,6 +166,8 @@ class Ask(ModalScreen[str | None]):
         wrong = self.question.wrong(self.typed)
         # Where a name was typed, enter only leads to the buttons: yes takes one key more.
         ready = f"enter, then y: {self.question.yes}" if self.question.exactly else f"enter: {self.question.yes}"
+        if self.question.optional:
+            ready = f"tab goes to the words; y: {self.question.yes}"
         return [((wrong, "warn"),) if wrong else ((ready, "dim"),)]
 
     def _judge(self) -> None:
@@ -176,7 +183,7 @@ class Ask(ModalScreen[str | None]):
         """Enter in the field."""
         if self.question.wrong(self.typed):
             return
-        if self.question.exactly:
+        if self.question.exactly or self.question.optional:
             self.query_one("#no").focus()
         elif self._unread():
             self.action_scroll_text(1)

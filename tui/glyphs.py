@@ -61,6 +61,21 @@ GO_SIGNS: Mapping[str, Sign] = {
 }
 
 
+PEOPLE_SIGNS: Mapping[str, Sign] = {
+    "challenge": Sign("¿", "Q", "CHALL", "warn strong", "somebody challenged it: answer before the phase ends"),
+    "looks": Sign("@", "@", "AB", "info", "the initials of who else has the cursor there"),
+}
+
+SIGN_TABLES: Mapping[str, Mapping[str, Sign]] = {
+    "Items": SIGNS,
+    "People": PEOPLE_SIGNS,
+    "Metrics": METRIC_SIGNS,
+    "Gates": GATE_SIGNS,
+    "Verdict": GO_SIGNS,
+}
+"""Every sign there is, by what it is a sign of."""
+
+
 @dataclass(frozen=True)
 class Glyphs:
     """The characters the screen draws with."""

@@ -86,6 +86,8 @@ def _past_open(face: ItemFace, item: ItemView) -> list[Way]:
         return [("run", again), *([waive] if item.verdict else [])]
     if face.marks == "check":
         return [("run", "looks again: a warning alone does not settle it"), waive]
+    if face.signed_by:
+        return [("confirm", "shows what stands above the line, and signs for a role")]
     if item.said and face.pair:
         return [
             ("confirm", f"confirms it on the screen of a second person, not {item.said[-1].actor} (tminus watch)")

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 
 from tui.actions import Action, why_not
-from tui.glyphs import GATE_SIGNS, GO_SIGNS, METRIC_SIGNS, SIGNS, Sign
+from tui.glyphs import SIGN_TABLES, Sign
 from tui.lines import Line, pad, plain, wrapped
 from tui.replay import offered
 from tui.scene import Scene
@@ -31,6 +31,7 @@ FIRST = (
 SCOPES = (
     ("item", "THE ITEM UNDER THE CURSOR"),
     ("run", "THE RUN"),
+    ("people", "BETWEEN PEOPLE"),
     ("screen", "THE SCREEN"),
     ("replay", "THE REPLAY"),
 )
@@ -52,8 +53,8 @@ def help_page(actions: Sequence[Action], scene: Scene, width: int, pane: str = "
         if own:
             about = f": {plain(scene.face.text)}" if scope == "item" and scene.face else ""
             lines += [*wrapped(title + about, width, "head"), *_actions(own, scene, width), ()]
-    for title, signs in (("ITEMS", SIGNS), ("METRICS", METRIC_SIGNS), ("GATES", GATE_SIGNS), ("VERDICT", GO_SIGNS)):
-        lines += [((title, "head"),), *(_sign_line(sign, scene) for sign in signs.values()), ()]
+    for title, signs in SIGN_TABLES.items():
+        lines += [((title.upper(), "head"),), *(_sign_line(sign, scene) for sign in signs.values()), ()]
     told = "__ a mark that is missing, AL one that was given, auto: its check settles it; ! critical"
     told += f"; {scene.glyphs.arrow} the item whose turn it is"
     return [*lines, (("MARKS", "head"),), *wrapped(told, width, "dim", indent=2)]

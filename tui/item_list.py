@@ -11,13 +11,15 @@ from textual.message import Message
 from state.durations import format_duration
 from tminus.client.messages import ItemFace, ItemView, View
 from tui.clock import age_of, short_clock
-from tui.glyphs import SIGNS, state_of
+from tui.crew import challenges_of, looking_at
+from tui.glyphs import PEOPLE_SIGNS, SIGNS, state_of
 from tui.guide import guided
 from tui.kept import kept
 from tui.lines import Drawn, Line, Span, cut, pad, plain, spread
 from tui.pane import Pane
 from tui.rows import Row, Rows, phase_of, rows_of
 from tui.scene import Scene
+from tui.sign_off import open_roles
 from tui.sparkline import bar
 
 _turn = kept(guided)
@@ -168,7 +170,11 @@ def _phase(row: Row, scene: Scene, width: int) -> Line:
     fold = scene.glyphs.shut if row.folded else scene.glyphs.unfolded
     style = "key" if current else "head"
     passed = phase.id in scene.view.gone
-    tail: list[Span] = [(f"{plain(phase.at)}  " if phase.at else "", "dim")]
+    tail: list[Span] = []
+    if row.folded and (asked := sum(len(challenges_of(scene, face.id)) for face in phase.items)):
+        sign = PEOPLE_SIGNS["challenge"]
+        tail.append((f"{scene.glyphs.mark(sign)} {asked} ", sign.style))
+    tail += [(f"{plain(phase.at)}  " if phase.at else "", "dim")]
     if passed:
         tail.append(("PASSED ", "good"))
     elif current:
@@ -188,12 +194,28 @@ def _item(face: ItemFace, scene: Scene, width: int, *, at: bool) -> Line:
     quiet = "dim" if item.settled or face.out_of_scope else "strong" if at else ""
     state = pad(f"{scene.glyphs.mark(sign)} {sign.word}", STATE_CELLS)
     critical = ("!", "warn strong") if face.critical and not item.settled else (" ", "")
-    tail: tuple[Span, ...] = ((_time(face, item, scene), "info" if item.status == "running" else "dim"), (" ", ""))
+    tail: tuple[Span, ...] = (
+        *_between(face, scene),
+        (_time(face, item, scene), "info" if item.status == "running" else "dim"),
+        (" ", ""),
+    )
     tail += marks_of(face, item)
     # Whose turn it is in a phase that is done in order.
     turn = (scene.glyphs.arrow, "key") if face.id == _turn(scene.view) else (" ", "")
     return spread([turn, (state, sign.style), critical, (plain(face.text), quiet)], tail, width,
                   scene.glyphs.ellipsis)  # fmt: skip
+
+
+def _between(face: ItemFace, scene: Scene) -> tuple[Span, ...]:
+    """That somebody challenged the item, and who else looks at it."""
+    spans: tuple[Span, ...] = ()
+    if challenges_of(scene, face.id):
+        sign = PEOPLE_SIGNS["challenge"]
+        spans += ((f"{scene.glyphs.mark(sign)} {sign.word} ", sign.style),)
+    if here := looking_at(scene, face.id):
+        sign, more = PEOPLE_SIGNS["looks"], f"+{len(here) - 1}" if len(here) > 1 else ""
+        spans += ((f"{scene.glyphs.mark(sign)}{initials(here[0].name)}{more} ", sign.style),)
+    return spans
 
 
 def _time(face: ItemFace, item: ItemView, scene: Scene) -> str:
@@ -203,9 +225,14 @@ def _time(face: ItemFace, item: ItemView, scene: Scene) -> str:
 
 
 def marks_of(face: ItemFace, item: ItemView) -> tuple[Span, ...]:
-    """The marks column: initials of who confirmed, `__` for each mark that is missing, `auto` if none is asked."""
+    """The marks column: initials of who confirmed, `__` for each mark that is missing, `auto` if none is asked; where
+    several roles sign, how many did."""
     if face.marks == "check":
         return (("auto ", "dim"),)
+    if len(face.signed_by) > 1 and item.mark in ("open", "confirmed"):
+        signed = len(face.signed_by) - len(open_roles(face, item))
+        told = f"{signed}/{len(face.signed_by)}".ljust(MARK_CELLS)
+        return ((told, "good" if signed == len(face.signed_by) else "dim"),)
     given = [initials(said.actor) for said in item.said] if item.mark in ("open", "confirmed") else []
     wanted = 2 if face.pair else 1
     if item.mark not in ("open", "confirmed"):

@@ -5,7 +5,7 @@ from __future__ import annotations
 import sys
 
 from tui.actions import ACTIONS
-from tui.glyphs import GATE_SIGNS, GO_SIGNS, METRIC_SIGNS, SIGNS, Sign
+from tui.glyphs import SIGN_TABLES, Sign
 
 _DANGER = {"none": "", "record": "writes the record", "world": "acts on the system"}
 
@@ -28,7 +28,7 @@ def keys_page() -> str:
         twin = f"`{action.twin}`" if action.twin else ""
         row = (keys, f"`{action.id}`", action.description, action.scope, _DANGER[action.danger], twin)
         out.append(f"| {' | '.join(row)} |")
-    for title, signs in (("Items", SIGNS), ("Metrics", METRIC_SIGNS), ("Gates", GATE_SIGNS), ("Verdict", GO_SIGNS)):
+    for title, signs in SIGN_TABLES.items():
         out += ["", f"## {title}", "", "| sign | in ASCII | meaning |", "| --- | --- | --- |"]
         out += [_row(sign) for sign in signs.values()]
     return "\n".join(out) + "\n"

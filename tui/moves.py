@@ -10,7 +10,7 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from tui import clipboard, wording
+from tui import clipboard, crew_lines, wording
 from tui.capture import svg_of
 from tui.capture import text_of as screen_text
 from tui.detail import detail_lines
@@ -40,12 +40,20 @@ def blockers(app: Cockpit) -> None:
 
     def jump(key: str | None) -> None:
         kind, _, name = (key or "").partition(":")
-        if kind in ("item", "phase"):
+        if kind in ("item", "phase") or name in app.scene.faces:
             app.bridge.list.go_to(name)
+        elif kind == "challenge":  # one of the run
+            app.press("answer")
         elif kind == "gate":
             app.bridge.turn_to("metrics")
 
     app.push_screen(Pick(Choice("What stands against GO", wording.blockers(app.scene)), app.scene), jump)
+
+
+def people(app: Cockpit) -> None:
+    """Who is here, and where they look."""
+    scene = app.scene
+    app.push_screen(Read("People", lambda width: crew_lines.people_lines(scene, width), scene))
 
 
 def contacts(app: Cockpit) -> None:
@@ -147,6 +155,7 @@ MOVES: Mapping[str, Move] = {
     "next": go_next,
     "blockers": blockers,
     "contacts": contacts,
+    "people": people,
     "help": show_help,
     "filter": filter_items,
     "plot": plot,

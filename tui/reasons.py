@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from tui import crew, sign_off
 from tui.glyphs import SIGNS
+from tui.lines import plain
 from tui.scene import ARM_SECONDS, Scene
 
 OUT_OF_SIGHT = "its evidence is not on the screen: read it first, then confirm"
@@ -30,7 +32,9 @@ def driver(scene: Scene) -> str:
     if why := connected(scene):
         return why
     name = scene.view.run.driver
-    return f"{name} drives: only the driver may" if name and not scene.drives else ""
+    if not name or scene.drives:
+        return ""
+    return f"{plain(name)} drives: only the driver may; {scene.key('drive')} asks for control"
 
 
 def _item(scene: Scene) -> str:
@@ -66,20 +70,31 @@ def confirm(scene: Scene) -> str:
     face, item = scene.face, scene.item
     if face is None or face.marks == "check":
         return "its check settles this item: nobody has to confirm it"
-    if scene.read_only and not (item.said and face.pair):
-        return "read-only: you may co-sign what the driver confirmed before you"
     if item.blocked:
         return item.blocked
+    if face.signed_by:
+        return _sign(scene) or _shown(scene)
+    if scene.read_only and not (item.said and face.pair):
+        return "read-only: you may co-sign what the driver confirmed before you"
     if item.status == "running":
         return "its check is running: wait for what it sees"
     if face.marks == "both" and item.verdict not in ("pass", "warn"):
         word = SIGNS[item.verdict].word if item.verdict in SIGNS else "not looked at yet"
         return f"its check says {word}: run it again, or waive it with a reason"
-    if any(said.actor == scene.me for said in item.said):
+    if any(said.uid == scene.uid for said in item.said):
         return "you confirmed it already" + (": a second person has to" if not item.settled else "")
     if not (item.said and face.pair) and (why := driver(scene)):
         return why
     return _shown(scene)
+
+
+def _sign(scene: Scene) -> str:
+    face = scene.face
+    if face is None or not sign_off.open_roles(face, scene.item):
+        return "every role has signed"
+    if sign_off.roles_for(scene):
+        return ""
+    return f"{sign_off.told_roles(face, scene)} signs by that name; the driver may attest who cannot be here"
 
 
 def _shown(scene: Scene) -> str:
@@ -154,11 +169,19 @@ def blockers(scene: Scene) -> str:
 
 
 def go(scene: Scene) -> str:
-    """Pass the pause point: the verdict is GO."""
-    if why := driver(scene):
+    """Pass the pause point: the verdict is GO. Where a second person says it too, the driver says it first."""
+    if why := connected(scene):
         return why
+    call = crew.waiting_call(scene)
+    if call is not None and call.kind == "phase" and call.uid == scene.uid:
+        return "your GO is said: a second person says theirs, from another login"
+    if not crew.second_go(scene):
+        if scene.read_only:
+            return "this screen only watches: the driver says GO first, then a second person may"
+        if why := driver(scene):
+            return why
     standing = scene.view.standing
-    if standing.go == "GO":
+    if standing.go == "GO" or _rolling(scene):
         return "every phase is passed" if scene.view.run.complete else ""
     first = "the engine does not say GO"
     if standing.blockers:
@@ -167,15 +190,24 @@ def go(scene: Scene) -> str:
     return f"{standing.go}: {first}{more}"
 
 
+def _rolling(scene: Scene) -> bool:
+    """Whether a phase of the rollback can be passed: the verdict stays ROLL BACK until all of it is done."""
+    phase, standing = scene.phase, scene.view.standing
+    if standing.go != "ROLL BACK" or phase is None or phase.branch != "rollback" or scene.view.holds:
+        return False
+    asked = any(blocker.kind == "challenge" for blocker in standing.blockers)
+    return not asked and all(scene.state(face.id).settled for face in phase.items)
+
+
 def release(scene: Scene) -> str:
     """Release: there is a hold, and it is one's own, or one drives."""
     if why := connected(scene):
         return why
     if not scene.view.holds:
         return "nothing is on hold"
-    if scene.drives or any(hold.actor == scene.me for hold in scene.view.holds):
+    if (scene.drives and not scene.read_only) or any(hold.uid == scene.uid for hold in scene.view.holds):
         return ""
-    return f"{scene.view.holds[0].actor} holds: they or the driver may release it"
+    return f"{plain(scene.view.holds[0].actor)} holds: they or the driver may release it"
 
 
 def decide(scene: Scene) -> str:
@@ -183,14 +215,3 @@ def decide(scene: Scene) -> str:
     if why := driver(scene):
         return why
     return "" if scene.undecided else "no gate waits for a decision"
-
-
-def drive(scene: Scene) -> str:
-    """Take the lease: nobody drives, or who did has gone."""
-    if why := connected(scene):
-        return why
-    if scene.drives:
-        return "you drive already"
-    name = scene.view.run.driver
-    here = any(person.name == name for person in scene.view.run.people)
-    return f"{name} drives and is here: ask for a hand-over" if name and here else ""

@@ -5,7 +5,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from state.durations import format_duration
+from tminus.client.messages import Presence
 from tui.clock import clock, local_time, t_clock
+from tui.crew import gone_for, people
 from tui.glyphs import GO_SIGNS
 from tui.lines import Line, Span, fit, joined, plain, spread
 from tui.link import GONE
@@ -104,13 +106,16 @@ def _drift(scene: Scene, width: int) -> Line:
 def _people(scene: Scene) -> Line:
     run = scene.view.run
     if run.driver:
+        gone = f", gone {gone_for(scene)}" if scene.view.crew.gone_since else ""
         you = " (you)" if scene.drives else ""
-        driver: Sequence[Span] = (("drives ", "dim"), (plain(run.driver), "good strong"), (you, "dim"))
+        driver: Sequence[Span] = (
+            ("drives ", "dim"), (plain(run.driver), "good strong"), (you, "dim"), (gone, "warn strong"),
+        )  # fmt: skip
     else:
         driver = (("nobody drives", "warn strong"),)
-    others = [person for person in run.people if person.name != run.driver and person.kind != "command"]
-    names = ", ".join(dict.fromkeys(plain(person.name) + (" (you)" * (person.name == scene.me)) for person in others))
-    watch: Sequence[Span] = (("with ", "dim"), (names, "")) if names else (("nobody watches", "dim"),)
+    asking = {ask.uid for ask in scene.view.crew.asking}
+    parts = [_other(one, scene, asks=one.uid in asking) for one in people(scene) if not _drives(one, scene)]
+    watch: Sequence[Span] = (("with ", "dim"), *joined(parts, (", ", ""))) if parts else (("nobody watches", "dim"),)
     only: Sequence[Span] = ((" READ-ONLY ", "block-info"),) if scene.read_only else ()
     holds: Sequence[Span] = ()
     if run.closed:
@@ -121,6 +126,16 @@ def _people(scene: Scene) -> Line:
         holds = ((f"hold by {plain(hold.actor)} {since}: ", "warn strong"), (plain(hold.reason), "warn"))
     rehearsal: Sequence[Span] = ((" REHEARSAL ", "block-info"),) if run.rehearsal else ()
     return joined([rehearsal, only, driver, watch, holds], ("  ", ""))
+
+
+def _drives(one: Presence, scene: Scene) -> bool:
+    run = scene.view.run
+    return bool(run.driver) and one.uid == run.driver_uid
+
+
+def _other(one: Presence, scene: Scene, *, asks: bool) -> Sequence[Span]:
+    you = " (you)" if one.uid == scene.uid else ""
+    return ((plain(one.name) + you, ""), (" asks for control", "warn strong") if asks else ("", ""))
 
 
 def _title(scene: Scene) -> Line:

@@ -35,6 +35,17 @@ def read_back(scene: Scene, width: int) -> list[Line]:
     return evidence_lines(scene, width)
 
 
+def confirming(scene: Scene, width: int, *, witness: bool) -> list[Line]:
+    """The focused item read back; where a WITNESS may be named, what one is."""
+    if not witness:
+        return read_back(scene, width)
+    text = (
+        "A second person confirms from a login of their own. Somebody who stands beside you may be named: "
+        "you attest it, and they are no second person."
+    )
+    return [*read_back(scene, width), (), *wrapped(text, width, "dim")]
+
+
 def plan(what: Plan, face: ItemFace, width: int) -> list[Line]:
     """Exactly what a change will do, its danger and its target."""
     danger, style = DANGERS.get(
@@ -84,11 +95,15 @@ def extension(what: GateView, width: int) -> list[Line]:
     return [*wrapped(what.why, width, "dim"), *wrapped(text, width)]
 
 
-def lease(scene: Scene, width: int) -> list[Line]:
-    """Who drove, and who will."""
-    name = scene.view.run.driver
-    before = f"{name} drove, and has gone." if name else "Nobody drives."
-    return wrapped(f"{before} {scene.me} will drive: run checks, mark items, pass pause points.", width)
+def from_here(width: int) -> list[Line]:
+    """A screen that only watched, and drives from now on."""
+    return wrapped("You have control. This screen only watches: from now on it drives.", width)
+
+
+def correcting(width: int) -> list[Line]:
+    """What a correction is."""
+    text = "The event stays as it is; the record and the report show your words with it. tminus report numbers them."
+    return wrapped(text, width)
 
 
 def contacts(scene: Scene, width: int) -> list[Line]:
@@ -108,7 +123,7 @@ def blockers(scene: Scene) -> Sequence[tuple[str, Line]]:
     return [
         (
             f"{blocker.kind}:{blocker.id}",
-            ((pad(plain(blocker.kind), 6), "dim"), (plain(blocker.id), "strong"), (f"  {plain(blocker.why)}", "")),
+            ((pad(plain(blocker.kind), 9), "dim"), (plain(blocker.id), "strong"), (f"  {plain(blocker.why)}", "")),
         )
         for blocker in scene.view.standing.blockers
     ]

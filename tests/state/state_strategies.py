@@ -8,7 +8,7 @@ from typing import Any
 from hypothesis import strategies as st
 
 from state.events import Event, chained, plain, utc_text
-from state.run import outcome_data
+from state.replaying import outcome_data
 from state.verdicts import Mark, Outcome, Verdict
 
 START = datetime(2026, 11, 22, 20, 0, tzinfo=UTC)

@@ -12,14 +12,14 @@ from typing import Any
 import msgspec
 
 from tminus.client.messages import Reply, Snapshot, Update, View, Welcome
-from tminus.client.requests import PROTOCOL, Hello, Request, ShowPlan
+from tminus.client.requests import PROTOCOL, Hello, Look, Request, ShowPlan
 from tminus.client.view import merge
 
 Answer = dict[str, Any] | str | Callable[[Any], dict[str, Any]]
 
 
 class FakeEngine:
-    """Listens at `socket`, shows `view`, keeps every request in `asked`.
+    """Listens at `socket`, shows `view`, keeps every request in `asked`, and where the person looked in `looks`.
 
     `protocol` is the one it says it speaks. With `mute` it takes a request and never answers. `answers` maps a
     request's type to what is replied: a dict is its data, a string a refusal, a function makes the data of it.
@@ -30,6 +30,7 @@ class FakeEngine:
         self.view = view
         self.asked: list[Request] = []
         self.hellos: list[Hello] = []
+        self.looks: list[str] = []
         self.answers: dict[type, Answer] = {}
         self.protocol = PROTOCOL
         self.mute = False
@@ -105,7 +106,9 @@ class FakeEngine:
                 self._writers.add(writer)
                 send(Snapshot(view=self.view))
             return
-        if not isinstance(request, ShowPlan):
+        if isinstance(request, Look):
+            self.looks.append(request.item)
+        elif not isinstance(request, ShowPlan):
             self.asked.append(request)
             self._asked.set()
         if self.mute and not isinstance(request, ShowPlan):

@@ -385,14 +385,14 @@ async def test_an_observer_may_co_sign_but_not_run(cockpit: Open) -> None:
         assert isinstance(request, MarkItem) and request.evidence == "ok1"
 
 
-async def test_read_only_greys_all_that_writes_but_hold_and_note(cockpit: Open) -> None:
+async def test_a_read_only_screen_does_what_a_second_person_may_and_nothing_else(cockpit: Open) -> None:
     async with cockpit(read_only=True) as (app, pilot, engine):
         await go_to(app, pilot, "low-traffic")
         writing = [action for action in ACTIONS if action.danger != "none"]
         open_to_it = {action.id for action in writing if not why_not(action, app.scene)}
-        assert open_to_it == {"hold", "note"}
+        assert open_to_it == {"hold", "note", "challenge", "correct", "drive"}
         assert engine.hellos[0].kind == "watcher"
-        await pilot.press("r", "c", "f")
+        await pilot.press("r", "c", "f", "D", "L", "g")
         await pilot.pause()
         assert app.screen is app.bridge and engine.asked == []
 

@@ -13,6 +13,7 @@ from typing import IO, Any, NoReturn
 import click
 import msgspec
 
+from state.clean import clean
 from tminus.client.connection import Client, EngineGone, Refused
 from tminus.client.messages import ItemFace, View
 from tminus.client.requests import Request
@@ -147,7 +148,7 @@ def _used(caller: Caller, use: Callable[[Client], Awaitable[Done]], *, watch: bo
     except EngineGone as error:
         end(COULD_NOT_LOOK, f"{error}\nStart it with: tminus run -C {caller.checklist}")
     except Refused as error:
-        end(DOES_NOT_HOLD, str(error) if caller.as_json else f"refused: {error}")
+        end(DOES_NOT_HOLD, str(error) if caller.as_json else f"refused: {clean(str(error))}")
     except KeyboardInterrupt:
         end(INTERRUPTED, "interrupted; the run goes on")
 

@@ -33,7 +33,7 @@ def go(phase: str, yes: bool, values: tuple[str, ...], caller: Caller) -> None:
 
     async def use(client: Client) -> Done:
         face = _phase(client.view, phase)
-        back = read_back(face, client.view.items)
+        back = read_back(face, client.view.items, client.view.crew.challenges)
         told = {"phase": face.id, "read_back": msgspec.to_builtins(back)}
         standing = client.view.standing
         caller.show([*text_lines(back), f"The verdict is {standing.go}."])

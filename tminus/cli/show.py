@@ -10,6 +10,7 @@ from typing import Any
 
 import msgspec
 
+from state.clean import clean
 from tminus.client.messages import CallView, GateView, ItemView, Said, View
 
 
@@ -63,7 +64,7 @@ def status_lines(view: View) -> list[str]:
         lines.append(f"gate     {gate.id:<22} {gate.state:<10} {gate.why or gate.text}")
     for metric in view.metrics.values():
         lines.append(f"metric   {metric.label:<22} {metric.text or '?':>12}  {metric.status:<8}{metric.source}")
-    return lines
+    return [clean(line) for line in lines]  # what somebody wrote is part of its line, and never a line of ours
 
 
 def _crew_lines(view: View) -> Iterator[str]:
@@ -146,7 +147,8 @@ def item_lines(view: View, item_id: str) -> list[str]:
     lines += [f"  {key:<9} {value}" for key, value in facts.items() if value]
     lines += [f"    {key} = {value}" for key, value in state.evidence.items()]
     challenges = [one for one in view.crew.challenges if one.item == item_id]
-    return [*lines, *(f"  asked     challenge {one.id} by {one.actor}: {one.text}" for one in challenges)]
+    lines += [f"  asked     challenge {one.id} by {one.actor}: {one.text}" for one in challenges]
+    return [line.replace("\n", "\n" + " " * 12) for line in lines]
 
 
 def _said(said: Said) -> str:

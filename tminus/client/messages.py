@@ -144,6 +144,7 @@ class HoldView(msgspec.Struct, frozen=True, kw_only=True):
     actor: str
     utc: str
     reason: str
+    uid: int = -1
 
 
 class BlockerView(msgspec.Struct, frozen=True):
@@ -163,7 +164,7 @@ class StandingView(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Presence(msgspec.Struct, frozen=True, kw_only=True):
-    """Somebody who has a screen open, and the item that they look at."""
+    """Somebody who has a screen open, since when (UTC), and the item that they look at."""
 
     name: str
     uid: int
@@ -171,10 +172,20 @@ class Presence(msgspec.Struct, frozen=True, kw_only=True):
     origin: str = "local"
     login: str = ""
     item: str = ""
+    since: str = ""
 
 
 class AskView(msgspec.Struct, frozen=True, kw_only=True):
     """Somebody asks the driver for control."""
+
+    actor: str
+    uid: int
+    utc: str
+    reason: str = ""
+
+
+class RefusalView(msgspec.Struct, frozen=True, kw_only=True):
+    """The driver kept control though `uid` asked for it."""
 
     actor: str
     uid: int
@@ -209,13 +220,14 @@ class ChallengeView(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class CrewView(msgspec.Struct, frozen=True, kw_only=True):
-    """The people: who asks for control, what waits for a second person, what was challenged.
+    """The people: who asks for control (and was last refused), what waits for a second person, what was challenged.
 
     `gone_since` is when the driver was last heard of, empty while a screen of theirs is open; `patience` the seconds
     after which a driver who is gone, or does not answer, may be relieved.
     """
 
     asking: tuple[AskView, ...] = ()
+    refused: RefusalView | None = None
     call: CallView | None = None
     challenges: tuple[ChallengeView, ...] = ()
     gone_since: str = ""

@@ -5,12 +5,12 @@ The cockpit draws it, `tminus go` prints it: both say the same.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from state.clean import clean
 from state.durations import format_duration
-from tminus.client.messages import ItemFace, ItemView, PhaseFace
+from tminus.client.messages import ChallengeView, ItemFace, ItemView, PhaseFace
 
 
 @dataclass(frozen=True)
@@ -44,8 +44,8 @@ class ReadBack:
     ending: str
 
 
-def read_back(phase: PhaseFace, items: Mapping[str, ItemView]) -> ReadBack:
-    """What is read back of PHASE where its ITEMS stand as they do, the gravest first."""
+def read_back(phase: PhaseFace, items: Mapping[str, ItemView], challenges: Sequence[ChallengeView] = ()) -> ReadBack:
+    """What is read back of PHASE where its ITEMS stand as they do and CHALLENGES are open, the gravest first."""
     states = [(face, items.get(face.id) or ItemView(id=face.id)) for face in phase.items]
     settled = sum(item.settled for _, item in states)
     done = sum(is_done(face, item) for face, item in states)
@@ -59,6 +59,9 @@ def read_back(phase: PhaseFace, items: Mapping[str, ItemView]) -> ReadBack:
         )
         if named:
             sections.append(Section(kind, title, named))
+    if challenges:
+        asked = tuple(Named(one.item, f"{clean(one.actor)} asks", clean(one.text)) for one in challenges)
+        sections.append(Section("challenged", "with a challenge that is open", asked))
     return ReadBack(clean(phase.title), count, tuple(sections), _ending(phase, bool(sections)))
 
 

@@ -25,6 +25,7 @@ from tminus.client.messages import (
     ItemView,
     PhaseFace,
     PhaseTimes,
+    RefusalView,
     RoleView,
     Said,
     StandingView,
@@ -131,6 +132,9 @@ def crew_view(checklist: Checklist, run: RunState, gone_since: str) -> CrewView:
     call = crew.call
     return CrewView(
         asking=tuple(AskView(actor=one.actor, uid=one.uid, utc=one.utc, reason=one.reason) for one in crew.asking),
+        refused=RefusalView(actor=no.actor, uid=no.uid, utc=no.utc, reason=no.reason)
+        if (no := crew.refused) is not None
+        else None,
         call=CallView(
             kind=call.kind,
             id=call.id,
@@ -179,7 +183,7 @@ def run_sections(
     return Update(
         crew=crew_view(checklist, run, gone_since),
         items={item.id: item_view(checklist, run, item, now) for item in checklist.items.values()},
-        holds=tuple(HoldView(id=h.id, actor=h.actor, utc=h.utc, reason=h.reason) for h in run.open_holds),
+        holds=tuple(HoldView(id=h.id, actor=h.actor, uid=h.uid, utc=h.utc, reason=h.reason) for h in run.open_holds),
         gone=tuple(run.gone),
         times=phase_times(checklist, run),
         standing=standing_view(standing(checklist, run, lights, now)),
