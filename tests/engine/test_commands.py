@@ -94,9 +94,8 @@ class Watching:
         self.process = subprocess.Popen(argv, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
 
     def line(self) -> str:
-        assert self.process.stdout is not None
         line = self.process.stdout.readline()
-        assert line, self.process.stderr and self.process.stderr.read()
+        assert line, self.process.stderr.read()
         return line
 
     def until(self, words: str) -> dict[str, Any]:

@@ -100,14 +100,14 @@ def acting(command: Callable[..., None]) -> Callable[..., None]:
     return called
 
 
-def answer(caller: Caller, use: Callable[[Client], Awaitable[Done]], *, watch: bool = False) -> NoReturn:
-    """Connect to the engine, USE the client, print how it ended and exit with its code.
+def conclude(caller: Caller, work: Callable[[], Done]) -> NoReturn:
+    """Do the WORK of a command, print how it ended and exit with its code.
 
     With `--json` that is one object whatever happens: `ok` (the exit code is 0), what is known, and `refused` (the
     engine or the rules said no) or `error` (it could not be done), which say why.
     """
     try:
-        done = _used(caller, use, watch=watch)
+        done = work()
     except Stop as stop:
         if not caller.as_json:
             raise
@@ -120,8 +120,13 @@ def answer(caller: Caller, use: Callable[[Client], Awaitable[Done]], *, watch: b
     sys.exit(done.code)
 
 
+def answer(caller: Caller, use: Callable[[Client], Awaitable[Done]], *, watch: bool = False) -> NoReturn:
+    """Connect to the engine, USE the client, and end as `conclude` does."""
+    conclude(caller, lambda: _used(caller, use, watch=watch))
+
+
 def act(caller: Caller, request: Request, words: str, **facts: Any) -> NoReturn:
-    """Ask the engine for one thing, and end as `answer` does: with WORDS, or with FACTS and what the reply says."""
+    """Ask the engine for one thing, and end as `conclude` does: with WORDS, or with FACTS and what the reply says."""
 
     async def use(client: Client) -> Done:
         reply = await client.ask(request)

@@ -35,7 +35,11 @@ def go(phase: str, yes: bool, values: tuple[str, ...], caller: Caller) -> None:
         face = _phase(client.view, phase)
         back = read_back(face, client.view.items, client.view.crew.challenges)
         told = {"phase": face.id, "read_back": msgspec.to_builtins(back)}
-        caller.show([*text_lines(back), f"The verdict is {client.view.standing.go}."])
+        standing = client.view.standing
+        caller.show([*text_lines(back), f"The verdict is {standing.go}."])
+        if standing.go in ("NO-GO", "HOLD"):  # the engine would refuse: nobody is asked first
+            against = "; ".join(f"{one.id}: {one.why}" for one in standing.blockers[:3])
+            end(DOES_NOT_HOLD, f"{standing.go}: {against}", **told)
         if not yes and not caller.may_be_asked:
             end(DOES_NOT_HOLD, "read this, then say --yes", **told)
         read = dict(given)
