@@ -15,7 +15,8 @@ import msgspec
 
 from state.events import GENESIS, KINDS, Event
 from state.record import SCHEMA, event_line, render, sealed_body, tables_of, wanted_tables
-from state.run import RunState, UnknownEvent, apply
+from state.replaying import UnknownEvent, apply
+from state.run import RunState
 
 _JOURNAL = "\n[journal]\n"
 _SCHEMA = re.compile(r"^schema = (\d+)$", re.MULTILINE)

@@ -67,13 +67,14 @@ def _compared(git: Git, name: str, commits: Sequence[str], events: Sequence[Even
             continue  # the commit that took it away
         count += 1
         short = sha[:12]
+        found, why = None, ""
         try:
-            found, why = examine(git.content("show", f"{sha}:{name}", timeout=_SECONDS).decode()), ""
+            found = examine(git.content("show", f"{sha}:{name}", timeout=_SECONDS).decode())
         except (NoRecord, UnicodeDecodeError) as error:
-            found, why = None, f"what is committed there cannot be read: {error}"
+            why = f"what is committed there cannot be read: {error}"
         if found is not None and (found.broken or found.edited):
-            found, why = None, f"what is committed there does not hold: {found.broken or found.edited[0]}"
-        if found is None:
+            why = f"what is committed there does not hold: {found.broken or found.edited[0]}"
+        if found is None or why:
             if number == 0:
                 return Witness(commits=count, against=short, why=why)
             count -= 1  # a commit of damage, which a later one mended, vouches for nothing

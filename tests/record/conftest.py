@@ -16,7 +16,7 @@ import pytest
 from state.events import Event, chained, plain, utc_text
 from state.record import event_line, render
 from state.record_file import RecordFile, read_record
-from state.run import replay
+from state.replaying import replay
 
 T0 = datetime(2026, 11, 22, 22, 0, tzinfo=UTC)
 NAME = "2026-11-22-move.toml"

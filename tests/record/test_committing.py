@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from state.run import replay
+from state.replaying import replay
 from tests.record.conftest import BERT, NAME, Project, evening, linked, said, seen
 from tminus import committing
 from tminus.commit_message import commit_message, subject
