@@ -60,7 +60,7 @@ def _word(run: RunState) -> str:
 
 def _figures(run: RunState, events: Sequence[Event]) -> Iterator[str]:
     verdicts = Counter(item.outcome.verdict for item in run.items.values() if item.outcome is not None)
-    marks = Counter(item.mark for item in run.items.values() if item.mark is not Mark.OPEN)
+    marks: Counter[Mark] = Counter(item.mark for item in run.items.values() if item.mark is not Mark.OPEN)
     if run.meta.get("rehearsal"):
         yield "A rehearsal: nothing of it was done to the real system."
     yield f"Verdicts: {_counted(verdicts, Verdict) or 'none yet'}"

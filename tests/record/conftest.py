@@ -18,6 +18,9 @@ from state.events import Event, chained, plain, utc_text
 from state.record import event_line, render
 from state.record_file import RecordFile, read_record
 from state.run import replay
+from tests.engine.conftest import checklist, engine
+
+__all__ = ["checklist", "engine", "project"]
 
 T0 = datetime(2026, 11, 22, 22, 0, tzinfo=UTC)
 NAME = "2026-11-22-move.toml"

@@ -16,7 +16,7 @@ from state.events import Event
 from state.record import parse, projection
 from state.record_file import RecordFile, read_record
 from state.run import replay
-from tests.engine.conftest import checklist, engine, until  # noqa: F401 (fixtures)
+from tests.engine.conftest import until
 from tests.record.conftest import BERT, evening, linked, said, seen, text_of
 from tminus.client import MarkItem, Plan, RaiseHold, RunCheck, ShowPlan
 
@@ -115,7 +115,7 @@ def test_no_line_ends_in_a_space() -> None:
 
 
 @pytest.fixture
-def talkative(checklist: Path) -> Path:  # noqa: F811
+def talkative(checklist: Path) -> Path:
     """A checklist whose checks speak of where they are."""
     text = checklist.read_text().replace('argv = ["touch", "done"]', f'argv = ["touch", "{checklist.parent}/done"]')
     checklist.write_text(text.replace('"${word}"', f'"{checklist.parent}/app.db"'))

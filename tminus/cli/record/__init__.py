@@ -11,7 +11,7 @@ from tminus.cli.record.verify import verify
 
 @click.group()
 def command() -> None:
-    """Verify the record of a run, commit it, and compare it with another."""
+    """Verify the record of a run, commit it, compare it with another."""
 
 
 for _one in (verify, commit, diff):
