@@ -81,7 +81,7 @@ def _journal(text: Examined) -> Iterator[str]:
         yield _line("toml", f"broken: {text.toml}")
     if text.broken:
         yield _line("journal", f"does not hold from {text.broken}")
-        yield _line("", f"what holds before it: {_count(len(text.events), 'event')}; what comes after was not believed")
+        yield _line("", f"{_count(len(text.events), 'event')} before it; what comes after was not believed")
     elif text.events:
         yield _line("journal", f"{len(text.events)} events, each linked to the one before, and all can be replayed")
 
