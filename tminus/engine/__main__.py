@@ -24,11 +24,15 @@ from state.targets import resolve
 from tminus.definition import Loaded, Registry, load
 from tminus.engine.answers import Answers
 from tminus.engine.checking import Checking
+from tminus.engine.disk import remedy
+from tminus.engine.drifting import DefinitionFile
+from tminus.engine.heartbeat import Heartbeat
 from tminus.engine.identity import login_name
 from tminus.engine.looks import looks_of
 from tminus.engine.records import make_record_folder, opening_events, record_path
 from tminus.engine.server import Server
-from tminus.engine.session import Session
+from tminus.engine.session import NotRecorded, Session
+from tminus.engine.vigil import Vigil
 from tminus.engine.watch import Watch
 from tminus.places import Place, place_of
 
@@ -60,14 +64,23 @@ def main(checklist: Path, t0: str, anew: bool) -> None:
         record = RecordFile(record_path(loaded, datetime.now(UTC), anew=anew))
     except ChecklistError as error:
         sys.exit(f"{error}")
-    except (RecordError, OSError) as error:
+    except RecordError as error:
         sys.exit(f"{error}")
+    except OSError as error:
+        sys.exit(f"the record cannot be written: {remedy(error, _at(error, loaded))}")
     try:
         asyncio.run(_fly(loaded, registry, record, place, t0))
-    except RecordError as error:
+    except (RecordError, NotRecorded) as error:
         sys.exit(str(error))
+    except OSError as error:
+        sys.exit(f"the record could not be brought up to date, its log has the rest: {remedy(error, record.path)}")
     finally:
         os.close(lock)
+
+
+def _at(error: OSError, loaded: Loaded) -> Path:
+    """What could not be written."""
+    return Path(error.filename or loaded.path.parent / loaded.checklist.record_dir / "record")
 
 
 def _locked(place: Place) -> int:
@@ -96,8 +109,10 @@ async def _fly(loaded: Loaded, registry: Registry, record: RecordFile, place: Pl
     session = Session(loaded.checklist, record, redact, registry.effect_of, looks_of(targets, redact))
     artefacts = record.path.with_suffix(".files").resolve()
     history = History(history_path(record.path))
+    heartbeat = Heartbeat()
+    vigil = Vigil(session, actor, DefinitionFile(loaded), heartbeat)
     watch = Watch(session, actor, targets, project, history)
-    checking = Checking(session, registry, targets, redact, project, artefacts, watch.live)
+    checking = Checking(session, registry, targets, redact, project, artefacts, watch.live, heartbeat)
     ended = asyncio.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         asyncio.get_running_loop().add_signal_handler(number, ended.set)
@@ -108,11 +123,12 @@ async def _fly(loaded: Loaded, registry: Registry, record: RecordFile, place: Pl
         async with watch:
             server = Server(session, Answers(session, checking, ended.set))
             listening = await server.listen(place.socket)
-            keeper = asyncio.create_task(session.keep())
+            keepers = [asyncio.create_task(session.keep()), asyncio.create_task(vigil.run())]
             log.info("the engine of %s is up", record.path.name)
             await ended.wait()
             await checking.end()
-            keeper.cancel()
+            for keeper in keepers:
+                keeper.cancel()
             listening.close()
             # Let the last replies leave before the connections are cut.
             await asyncio.sleep(0.1)

@@ -19,6 +19,7 @@ from checks import contract
 from checks.registry import Registry
 from checks.runner import Call, plan_check, run_check
 from metrics.live import Live
+from metrics.samples import clock
 from state.definition import Item
 from state.events import Actor, Event
 from state.redact import Redactor
@@ -30,6 +31,7 @@ from tminus.client.requests import Plan, RunCheck
 from tminus.client.view import OUTPUT_LINES
 from tminus.engine import acts
 from tminus.engine.acts import Refusal
+from tminus.engine.heartbeat import Heartbeat
 from tminus.engine.session import NotRecorded, Session
 from tminus.engine.views import evidence
 
@@ -51,7 +53,9 @@ class Checking:
         project: Path,
         artefacts: Path,
         live: Live,
+        heartbeat: Heartbeat,
     ) -> None:
+        self._heartbeat = heartbeat
         self._session = session
         self._registry = registry
         self._targets = targets
@@ -126,7 +130,7 @@ class Checking:
         return acts.event("check.started", actor, item=item.id, data=data)
 
     async def _look(self, actor: Actor, item: Item, answer: str | None, go: bool) -> None:
-        began = time.monotonic()
+        began, began_at = time.monotonic(), clock()
         output = _Lines(lambda lines: self._session.show_output(item.id, lines))
 
         def on_progress(progress: contract.Progress) -> None:
@@ -142,6 +146,9 @@ class Checking:
             log.exception("the runner failed on %s", item.id)
             outcome = Outcome.error(f"the runner failed: {type(error).__name__}")
         output.flush()
+        if seen := self._heartbeat.seen_no_later_than(began_at):
+            # The answer waited while the engine stood still: it is as old as the moment before.
+            outcome = msgspec.structs.replace(outcome, observed_at=min(outcome.observed_at, seen))
         seconds = time.monotonic() - began
         del self._cancels[item.id]
         # The check looked, not the person who sent it: no name of theirs stands beside a verdict.

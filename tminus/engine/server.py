@@ -139,7 +139,7 @@ class Server:
                 self._session.present(self._people.values())
 
     async def _turn_away(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        """Tell somebody that there is no room, when they have said hello; a second hundred of them is told nothing."""
+        """Tell somebody that there is no room, when they have said hello; too many of them are told nothing."""
         self._turned_away += 1
         why = f"the engine has {CONNECTIONS} connections already: close one, and come again"
         try:
