@@ -190,7 +190,7 @@ async def test_a_folder_that_goes_in_the_middle_refuses_acts_until_there_is_one_
     away = engine.folder.with_name("elsewhere")
     engine.folder.rename(away) if gone == "renamed" else shutil.rmtree(engine.folder)
     async with Client(engine.place.socket, name="anna", watch=True) as client:
-        with pytest.raises(Refused, match="not recorded.*Put the folder deployments back"):
+        with pytest.raises(Refused, match=r"not recorded.*Put the folder deployments back"):
             await client.ask(AddNote(text="refused"))
         await until(client, lambda v: "Put the folder" in v.run.trouble)
         away.rename(engine.folder) if gone == "renamed" else engine.folder.mkdir()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 from collections.abc import Callable, Iterable
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
@@ -30,6 +31,8 @@ from tminus.client.messages import (
 from tminus.client.view import merge
 from tminus.engine.disk import remedy
 from tminus.engine.views import EffectOf, LooksOf, changes, is_complete, phase_faces, role_views, run_sections
+
+log = logging.getLogger("tminus.engine")
 
 Listener = Callable[[Update], None]
 
@@ -108,7 +111,10 @@ class Session:
         self._dirty.set()
         self.refresh()
         for hook in self._after:
-            hook(event)
+            try:
+                hook(event)
+            except Exception:  # it has happened and is told so, whatever goes wrong with what follows from it
+                log.exception("what follows from event %d failed", event.seq)
         return event
 
     def after_event(self, hook: Callable[[Event], None]) -> None:
