@@ -30,6 +30,17 @@ def is_up(place: Place) -> bool:
         return True
 
 
+def comes_up(place: Place, within: float = START_TIMEOUT) -> bool:
+    """Wait until the engine that somebody is starting at PLACE answers. False when none is, or it does not in time."""
+    deadline = time.monotonic() + within
+    while time.monotonic() < deadline:
+        if is_up(place):
+            return True
+        if wait_until_ended(place, within=0.05):
+            return False
+    return False
+
+
 def wait_until_ended(place: Place, within: float = 15.0) -> bool:
     """Wait until the engine at PLACE let go of its lock, which is the last thing it does. False when it did not."""
     if not place.lock.exists():

@@ -49,7 +49,7 @@ async def test_what_was_acknowledged_is_there_once_whenever_the_engine_was_kille
         for _ in range(first, min(first + A_RUN, kills)):
             if draw.random() < 0.2:  # on its way up
                 engine.launch()
-                time.sleep(draw.uniform(0, 0.06))
+                await asyncio.sleep(draw.uniform(0, 0.06))
                 at_start += 1
                 engine.kill()
             else:
