@@ -31,7 +31,7 @@ def is_up(place: Place) -> bool:
 
 
 def comes_up(place: Place, within: float = START_TIMEOUT) -> bool:
-    """Wait until the engine that somebody is starting at PLACE answers. False when none is, or it does not in time."""
+    """Wait until the engine that somebody is starting at PLACE answers. False when none is, or not in time."""
     deadline = time.monotonic() + within
     while time.monotonic() < deadline:
         if is_up(place):

@@ -26,7 +26,7 @@ count = 1
 when = "> 0%"
 interval = "1s"
 min_volume = 1
-arm_at = "say"
+arm_at = "pair"
 then = "rollback"
 
 [metrics.host]
@@ -45,6 +45,7 @@ class Ledger:
     started: Counter[str] = field(default_factory=Counter)  # looks that were acknowledged, by item
     perhaps: Counter[str] = field(default_factory=Counter)  # looks that got no answer
     number: int = 0
+    passed: int = 0  # pause points
 
     def words(self) -> str:
         """Words that no other act has."""
@@ -63,6 +64,7 @@ class Ledger:
         for item in began | self.started:
             assert self.started[item] <= began[item] <= self.started[item] + self.perhaps[item]
         passed = Counter(event.item for event in events if event.kind == "phase.go")
+        self.passed = passed.total()
         assert all(count == 1 for count in passed.values())
 
 
@@ -104,7 +106,7 @@ class Somebody:
         await self._say(words, AddNote(text=words))
 
     async def hold(self) -> None:
-        if len(self.client.view.holds) < 2:
+        if not self.client.view.holds and self.draw.random() < 0.3:
             words = self.ledger.words()
             await self._say(words, RaiseHold(reason=words))
 
@@ -115,7 +117,7 @@ class Somebody:
 
     async def mark(self) -> None:
         words = self.ledger.words()
-        await self._say(words, MarkItem(item="say", mark=self.draw.choice(("n/a", "failed")), reason=words))
+        await self._say(words, MarkItem(item=self.draw.choice(("say", "pair")), mark="n/a", reason=words))
 
     async def waive(self) -> None:
         words = self.ledger.words()

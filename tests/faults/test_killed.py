@@ -40,7 +40,7 @@ async def test_what_was_acknowledged_is_there_once_whenever_the_engine_was_kille
 ) -> None:
     draw, began = random.Random(seed), time.monotonic()
     checklist.write_text(GATED)
-    told = unknown = refused = interrupted = at_start = 0
+    passed = told = unknown = refused = interrupted = at_start = 0
     for first in range(0, kills, A_RUN):
         engine, ledger = Engine(nest, checklist, place_of(checklist)), Ledger()
         done = checklist.with_name("done")
@@ -73,12 +73,15 @@ async def test_what_was_acknowledged_is_there_once_whenever_the_engine_was_kille
         assert record is not None
         ledger.holds(read_record(record)[1])
         assert not list(engine.folder.glob(".*.partial"))
+        passed += ledger.passed
         record.rename(record.with_suffix(".over"))
         told, unknown, refused = (
             told + len(ledger.told), unknown + len(ledger.unknown), refused + len(ledger.refused)
         )  # fmt: skip
-    assert told > kills
+    assert told >= kills // 2
+    assert passed or kills < 100
     print(
         f"\n{kills} kills ({at_start} on the way up) in {time.monotonic() - began:.0f} s: {told} acts acknowledged, "
-        f"{refused} refused, {unknown} without an answer, {interrupted} checks cut off"
+        f"{refused} refused, {unknown} without an answer, {interrupted} checks cut off, "
+        f"{passed} pause points passed"
     )

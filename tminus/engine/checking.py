@@ -74,10 +74,14 @@ class Checking:
     async def plan(self, item_id: str) -> Plan:
         """What the check of an item would do. Raises Refusal when it changes nothing, or cannot say."""
         item = self._item(item_id)
+        # Part of the digest: a go is for one time, and not for what somebody else ran meanwhile once more.
+        attempts = str(self._session.run.item(item.id).attempts)
         said = await plan_check(self._registry, self._call(item, answer=None))
         if isinstance(said, Outcome):
             raise Refusal(f"{said.actual}. {said.hint}".strip())
-        digest = hashlib.sha256("\n".join((item.id, *said.lines, said.danger, said.target)).encode()).hexdigest()
+        digest = hashlib.sha256(
+            "\n".join((item.id, attempts, *said.lines, said.danger, said.target)).encode()
+        ).hexdigest()
         return Plan(lines=said.lines, danger=said.danger, target=said.target, digest=digest[:16])
 
     async def start(self, actor: Actor, request: RunCheck) -> None:
@@ -87,6 +91,7 @@ class Checking:
         """
         item = self._item(request.item)
         plan: Plan | None = None
+        attempts = self._session.run.item(item.id).attempts
         if self._registry.effect_of(item.check) == "change":
             plan = await self.plan(item.id)
             if not request.go:
@@ -95,6 +100,8 @@ class Checking:
                 raise Refusal("the plan is not the one you saw: look again, then say go")
 
         def started(run: RunState, now: datetime) -> Event:
+            if plan is not None and run.item(item.id).attempts != attempts and run.item(item.id).status != "running":
+                raise Refusal("somebody else ran it just now: look again, then say go")
             return self._started(actor, item, plan, run, now)
 
         await self._session.act(started)
