@@ -11,6 +11,7 @@ from pathlib import Path
 sys.path.insert(0, str(Path(__file__).parents[2]))
 
 import tminus.engine.__main__ as engine
+from tminus.engine import heartbeat
 
 os.environ.setdefault("TEST_SECRET", "sesame-open-canary")
 signal.signal(signal.SIGCHLD, signal.SIG_IGN)  # nobody waits for them: no zombies
@@ -25,6 +26,8 @@ for line in iter(sys.stdin.readline, ""):
         null = os.open(os.devnull, os.O_RDONLY)
         for handle, source in ((0, null), (1, out), (2, out)):
             os.dup2(source, handle)
+        if argv[-1].startswith("gap="):  # seconds after which standing still counts
+            heartbeat.GAP = float(argv.pop().removeprefix("gap="))
         sys.argv = ["tminus.engine", *argv]
         code = 1
         try:
