@@ -89,9 +89,7 @@ class Run:
         for module in (session, acts):
             monkeypatch.setattr(module, "datetime", Turned)
         path = folder / "checklist.toml"
-        path.write_text(
-            CHECKLIST.replace('text = "Look at it"', 'text = "Look at it"\n    fresh_for = "10m"')
-        )
+        path.write_text(CHECKLIST.replace('text = "Look at it"', 'text = "Look at it"\n    fresh_for = "10m"'))
         loaded, _ = load(path)
         self.checklist = loaded.checklist
         self.session = Session(loaded.checklist, RecordFile(folder / "record.toml"), Redactor(), lambda _: "read")
