@@ -1,7 +1,7 @@
 """Programs end with the process that started them, also when that one is killed with -9.
 
-A shell waits at the end of a pipe and is told which process groups live. The pipe ends with the process that holds its
-other end, however that one ends; then the shell ends the groups that are left: TERM, and KILL two seconds later.
+A shell waits at the end of a pipe and is told which process groups live. The pipe ends with the process that holds
+its other end, however that one ends; then the shell ends the groups that are left: TERM, and KILL two seconds later.
 (PR_SET_PDEATHSIG would reach the first process of a group alone, and not the programs that it has started.)
 """
 

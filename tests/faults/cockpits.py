@@ -12,6 +12,7 @@ import termios
 import time
 from collections.abc import Callable
 from contextlib import suppress
+from pathlib import Path
 
 import pyte
 
@@ -34,7 +35,7 @@ class Cockpit:
         fork.stdin.write("\t".join(words) + "\n")
         fork.stdin.flush()
         self.pid = int(fork.stdout.readline())
-        soon(lambda: os.readlink(f"/proc/{self.pid}/fd/0").startswith("/dev/pts/"), "it to have its terminal")
+        soon(lambda: Path(f"/proc/{self.pid}/fd/0").readlink().is_relative_to("/dev/pts"), "it to have its terminal")
         os.close(theirs)
 
     @property
@@ -63,8 +64,11 @@ class Cockpit:
 
     def hold(self, words: str) -> None:
         """Say that the run is held, as far as one who may be killed at any time gets."""
-        self.type("h")
-        self.shows("Hold the run")
+        for _ in range(10):  # a key that comes before the screen listens is lost, as it is to a person
+            self.type("h")
+            with suppress(AssertionError):
+                self.until(lambda text: "Hold the run" in text, "the question", 2.0)
+                break
         self.type(words)
         self.shows(words)
         self.type("\r")

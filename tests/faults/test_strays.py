@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import os
 import signal
+import subprocess
+import sys
 from pathlib import Path
 
 import psutil
 import pytest
 
+from state.record_file import read_record
 from tests.engine.conftest import CHECKLIST, until
 from tests.faults.conftest import Engine, alive, soon
 from tminus.client import Client, MarkItem, RunCheck
@@ -77,3 +80,30 @@ async def test_nothing_is_left_of_an_engine_and_its_checks(engine: Engine) -> No
         os.kill(engine.pid, signal.SIGKILL)
         engine.ended()
     soon(lambda: not any(alive(process.pid) for process in family), "all of it to end")
+
+
+LEASH = """
+import sys
+from pathlib import Path
+from tminus.launch import start_engine
+from tminus.places import place_of
+checklist = Path(sys.argv[1])
+print(start_engine(checklist, place_of(checklist), leashed=True), flush=True)
+sys.stdin.read()
+"""
+
+
+def test_an_engine_on_a_leash_ends_in_order_when_the_command_that_started_it_is_killed(checklist: Path) -> None:
+    """A rehearsal ends with what it set up, and its engine with it."""
+    command = subprocess.Popen(
+        [sys.executable, "-c", LEASH, str(checklist)], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+    )
+    with command:
+        assert command.stdout
+        pid = int(command.stdout.readline())
+        assert alive(pid)
+        command.kill()
+    soon(lambda: not alive(pid), "the engine to end")
+    (record,) = checklist.with_name("deployments").glob("*.toml")
+    assert read_record(record)[0].meta["title"] == "Small"
+    assert not list(record.parent.glob("*.wal"))

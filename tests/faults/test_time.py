@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
+import asyncio
 import os
 import signal
-import time
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -176,7 +176,7 @@ async def test_an_engine_that_was_stopped_sees_a_gap_and_takes_nothing_from_befo
         engine.signal(signal.SIGSTOP)
         try:
             go.touch()  # the program ends well while nobody hears of it
-            time.sleep(2.5)
+            await asyncio.sleep(2.5)
         finally:
             engine.signal(signal.SIGCONT)
         view = await until(client, lambda v: v.items["look"].verdict not in ("", "pass"))

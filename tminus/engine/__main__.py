@@ -54,7 +54,8 @@ class _Redacted(logging.Formatter):
 @click.argument("checklist", type=click.Path(path_type=Path))
 @click.option("--t0", default="", help="T0 of a new run, RFC 3339 in UTC.")
 @click.option("--anew", is_flag=True, help="Begin a new record, though the newest is not closed.")
-def main(checklist: Path, t0: str, anew: bool) -> None:
+@click.option("--leashed", is_flag=True, help="End when standard input ends.")
+def main(checklist: Path, t0: str, anew: bool, leashed: bool) -> None:
     """Own the run of CHECKLIST until it is stopped."""
     try:
         loaded, registry = load(checklist)
@@ -69,7 +70,7 @@ def main(checklist: Path, t0: str, anew: bool) -> None:
     except OSError as error:
         sys.exit(f"the record cannot be written: {remedy(error, _at(error, loaded))}")
     try:
-        asyncio.run(_fly(loaded, registry, record, place, t0))
+        asyncio.run(_fly(loaded, registry, record, place, t0, leashed=leashed))
     except (RecordError, NotRecorded) as error:
         sys.exit(str(error))
     except OSError as error:
@@ -95,7 +96,9 @@ def _locked(place: Place) -> int:
     return handle
 
 
-async def _fly(loaded: Loaded, registry: Registry, record: RecordFile, place: Place, t0: str) -> None:
+async def _fly(
+    loaded: Loaded, registry: Registry, record: RecordFile, place: Place, t0: str, *, leashed: bool
+) -> None:
     targets = resolve(loaded.checklist.targets, os.environ)
     project = loaded.path.parent.resolve()
     redact = msgspec.structs.replace(Redactor.knowing(targets.secrets), home=str(project))
@@ -116,6 +119,8 @@ async def _fly(loaded: Loaded, registry: Registry, record: RecordFile, place: Pl
     ended = asyncio.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         asyncio.get_running_loop().add_signal_handler(number, ended.set)
+    if leashed:
+        asyncio.get_running_loop().add_reader(sys.stdin.fileno(), ended.set)  # nobody writes there: it is the end
     signal.signal(signal.SIGHUP, signal.SIG_IGN)  # a terminal that goes away is none of the engine's business
     try:
         for event in opening:
