@@ -19,8 +19,6 @@ import pytest
 from flown import Flown
 from hostile import MARK, harms_of_screen
 
-
-
 DOWN, ESCAPE = "\x1b[B", "\x1b"
 
 
