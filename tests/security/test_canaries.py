@@ -169,7 +169,7 @@ def sung(server: Postgres, evil: tuple[int, list[dict[str, str]]]) -> Iterator[S
             verdicts = asyncio.run(flown(place, said))
             for argv in (["status"], ["status", "--json"], ["check", "wrong", "tells-oauth-secret"], ["validate"],
                          ["doctor"], ["code"], ["init", "--print"], ["record", "verify", "missing.toml"],
-                         ["db", "compare", "app.db", "--url-env", "WRONG_URL"], ["status", "wrong"]):  # fmt: skip
+                         ["db", "compare", "--sqlite", "app.db", "--postgres-env", "WRONG_URL"], ["db", "compare", "--sqlite", "app.db", "--postgres-env", "MALFORMED_URL"], ["status", "wrong"]):  # fmt: skip
                 said[" ".join(argv)] = on_a_terminal(argv, project, environ)[1]
             asyncio.run(stopped(place))
             wait_until_ended(place)
