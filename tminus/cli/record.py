@@ -10,12 +10,12 @@ import msgspec
 from tminus.cli.common import DOES_NOT_HOLD, UNUSABLE, end, json_option
 
 
-@click.group()
+@click.group(epilog="Example: tminus record verify deployments/2026-11-22-postgresql-migration.toml")
 def command() -> None:
     """Look into a record of a run."""
 
 
-@command.command()
+@command.command(epilog="Example: tminus record verify deployments/2026-11-22-postgresql-migration.toml")
 @click.argument("file", type=click.Path(path_type=Path))
 @json_option
 def verify(file: Path, as_json: bool) -> None:

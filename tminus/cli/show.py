@@ -85,6 +85,9 @@ def _crew_lines(view: View) -> Iterator[str]:
             looks = f", looks at {person.item}" if person.item else ""
             yield f"here     {person.name} ({person.kind}, {person.origin}){looks}"
     yield from _signature_lines(view)
+    for role in view.roles:
+        if reached := ", ".join(filter(None, (role.name, role.contact))):
+            yield f"contact  {role.title}: {reached}"
 
 
 def _signature_lines(view: View) -> Iterator[str]:
