@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import shlex
+from functools import cache
 from pathlib import Path
 
 import click
@@ -29,6 +30,17 @@ def parsed(line: str) -> dict[str, object]:
     return context.params
 
 
+@cache
+def shipped_ids() -> dict[str, set[str]]:
+    shipped = load_checklist(ROOT / "checklist.toml").checklist
+    return {
+        "item": set(shipped.items),
+        "phase": {phase.id for phase in shipped.phase},
+        "gate": {gate.id for gate in shipped.gate},
+        "role": {role.id for role in shipped.role},
+    }
+
+
 def test_the_page_is_what_the_commands_say() -> None:
     page = ROOT / "docs" / "commands.md"
     assert page.read_text(encoding="utf-8") == commands_page(), (
@@ -51,14 +63,7 @@ def test_the_example_of_a_command_can_be_typed_and_is_about_the_checklist_that_i
         params = parsed(line)
     finally:
         os.chdir(where)
-    shipped = load_checklist(ROOT / "checklist.toml").checklist
-    known = {
-        "item": set(shipped.items),
-        "phase": {phase.id for phase in shipped.phase},
-        "gate": {gate.id for gate in shipped.gate},
-        "role": {role.id for role in shipped.role},
-    }
-    for kind, ids in known.items():
+    for kind, ids in shipped_ids().items():
         assert not params.get(kind) or params[kind] in ids, f"{line}: no {kind} {params[kind]!r}"
 
 
