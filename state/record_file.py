@@ -127,18 +127,26 @@ def _joined(path: Path, log: bytes) -> tuple[RunState, list[Event], int]:
     state, events = (RunState(), list[Event]())
     if path.exists():
         state, events = read_record(path)
-    wal_name = f"{path.name}.wal"
+    return with_logged(state, events, log, path.name)
+
+
+def with_logged(state: RunState, events: list[Event], log: bytes, name: str) -> tuple[RunState, list[Event], int]:
+    """STATE and EVENTS of the record called NAME, and what its LOG holds beyond them; the length of its sound part.
+
+    Raises RecordError for a log that is damaged, or of another record.
+    """
+    events, wal_name = list(events), f"{name}.wal"
     logged, good = _read_wal(log, wal_name)
     for event in logged:
         if event.seq <= len(events):
             if events[event.seq - 1] != event:
-                raise RecordError(f"{wal_name} and {path.name} disagree about event {event.seq}")
+                raise RecordError(f"{wal_name} and {name} disagree about event {event.seq}")
             continue
         try:
             follow(state.last, event)
             state = apply(state, event)
         except (BrokenChain, UnknownEvent, KeyError, ValueError, TypeError, AttributeError) as error:
-            raise RecordError(f"{wal_name} does not follow {path.name}: {error}") from error
+            raise RecordError(f"{wal_name} does not follow {name}: {error}") from error
         events.append(event)
     return state, events, good
 

@@ -53,7 +53,7 @@ def guard_output(redact: Callable[[str], str] = str) -> None:
     """Let nothing but plain text leave by stdout and stderr, redacted if need be. The cockpit draws on the terminal
     itself."""
     out, err = Outlet(bare(sys.stdout), redact), Outlet(bare(sys.stderr), redact)
-    sys.stdout, sys.stderr = out, err  # type: ignore[assignment]
+    sys.stdout, sys.stderr = out, err
 
 
 def bare(stream: TextIO) -> TextIO:

@@ -19,7 +19,7 @@ from hypothesis import given, settings
 from state.events import Event, chained, plain
 from state.record import event_line, parse, projection, render
 from state.record_file import RecordFile, read_record, read_with_log
-from state.run import apply, replay
+from state.replaying import apply, replay
 from state.verdicts import EVIDENCE_CHARS
 from tminus.client import Client
 from tminus.engine.acts import event as act
