@@ -40,7 +40,7 @@ class Looked(msgspec.Struct, frozen=True, kw_only=True):
     seconds: float
 
 
-@click.command()
+@click.command(epilog="Example: tminus check --phase pre --format junit")
 @click.argument("items", nargs=-1)
 @click.option("--phase", default="", help="Every read check of this phase.")
 @click.option("--format", "form", type=click.Choice(["text", "json", "junit"]), default="text", show_default=True)

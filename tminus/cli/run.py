@@ -11,7 +11,7 @@ from tminus.cli.common import DOES_NOT_HOLD, UNUSABLE, checklist_option, end, fi
 from tminus.places import Place, UnsafePlace, place_of
 
 
-@click.command()
+@click.command(epilog="Example: tminus run --group cutover")
 @checklist_option
 @name_option
 @click.option("--t0", default="", help="T0 of a new run: 2026-11-22T22:00:00Z. [default: when the run starts]")

@@ -9,7 +9,7 @@ from tminus.cli.record.diff import diff
 from tminus.cli.record.verify import verify
 
 
-@click.group()
+@click.group(epilog="Example: tminus record verify deployments/2026-11-22-postgresql-migration.toml")
 def command() -> None:
     """Verify the record of a run, commit it, compare it with another."""
 
