@@ -155,7 +155,10 @@ def _asks(scene: Scene) -> Iterator[Notice]:
     if scene.drives and not scene.read_only:
         for ask in crew.asking:
             keys = f"{scene.key('hand-over')} hands it over, {scene.key('keep')} keeps it"
-            head, why = f"{plain(ask.actor).upper()} ASKS FOR CONTROL", f": {plain(ask.reason)}" if ask.reason else ""
+            head, why = (
+                f"{plain(ask.actor).upper()} ASKS FOR CONTROL",
+                f': "{plain(ask.reason)}"' if ask.reason else "",
+            )
             yield Notice(f"ask {ask.uid} {ask.utc}", head, keys + why, rings=True)
     elif (own := my_ask(scene)) is not None:
         head = f"YOU ASKED {plain(scene.view.run.driver).upper()} FOR CONTROL {local_time(own.utc)}"
@@ -195,7 +198,7 @@ def _challenged(scene: Scene) -> Iterator[Notice]:
     face = scene.faces.get(newest.item)
     about = plain(face.text if face else newest.item or "the run")
     head = f"CHALLENGE BY {plain(newest.actor).upper()}{more}"
-    told = f"{scene.key('answer')} answers: {plain(newest.text)} ({about})"
+    told = f'{scene.key("answer")} answers: "{plain(newest.text)}" ({about})'
     yield Notice(f"challenge {newest.id}", head, told, rings=newest.uid != scene.uid)
 
 
