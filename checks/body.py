@@ -52,6 +52,9 @@ async def _watched(
 
 
 def cause_of(error: BaseException) -> str:
-    """An exception in one line, as a person reads it."""
-    lines = str(error).strip().splitlines()
+    """An exception in one line, as a person reads it; its kind alone where it cannot even say what it is."""
+    try:
+        lines = str(error).strip().splitlines()
+    except Exception:
+        lines = []
     return f"{type(error).__name__}: {lines[0].strip()}" if lines else type(error).__name__

@@ -1,11 +1,31 @@
-"""Why there was no answer, in words."""
+"""An answer read within bounds, and why there was none, in words."""
 
 from __future__ import annotations
 
 import socket
 import ssl
+import time
+from collections.abc import Iterator
 
 import httpx
+
+ASKING = {"Accept-Encoding": "gzip"}
+"""Headers of every request. A piece of gzip grows a thousandfold at the most, one of brotli without a bound."""
+
+
+def pieces_of(answer: httpx.Response, until: float = float("inf")) -> Iterator[bytes]:
+    """The body of ANSWER as it comes, at most 64 MiB at a time; whoever reads it says how many pieces are enough.
+
+    Raises httpx.DecodingError for a compression that was not asked for, or one within another, and
+    httpx.ReadTimeout when it goes on after UNTIL (of time.monotonic), however steadily it drips.
+    """
+    coding = answer.headers.get("Content-Encoding", "identity").strip().lower()
+    if coding not in ("identity", "gzip", ""):
+        raise httpx.DecodingError("compressed in a way that was not asked for", request=answer.request)
+    for piece in answer.iter_bytes():
+        yield piece
+        if time.monotonic() > until:
+            raise httpx.ReadTimeout("it did not end", request=answer.request)
 
 
 def why_no_answer(error: httpx.HTTPError, seconds: float | None = None) -> str:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import shutil
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from threading import Event
@@ -94,6 +94,14 @@ class Git:
             raise problem(done, self.redact, f"git {arguments[0]}")
         return done.stdout
 
+    def content(self, *arguments: str, timeout: float = LOCAL) -> bytes:
+        """What `git ARGUMENTS` prints, whole and as it is, however much: a file. Raises as `ask` does."""
+        pieces: list[bytes] = []
+        done = self._run(arguments, timeout, False, {}, self.ctx.cancelled, self.ctx.deadline, pieces.append)
+        if done.exit_code != 0:
+            raise problem(done, self.redact, f"git {arguments[0]}")
+        return b"".join(pieces)
+
     def _run(
         self,
         arguments: tuple[str, ...],
@@ -102,6 +110,7 @@ class Git:
         env: Mapping[str, str],
         stop: Event,
         deadline: float | None,
+        whole: Callable[[bytes], None] | None = None,
     ) -> Completed:
         out, err = Kept(), Kept()
 
@@ -115,7 +124,7 @@ class Git:
         given = {**_ENVIRONMENT, **self.environment, **env}
         ended = supervise(
             [*_without_inherited(given), _program(), "--no-pager", *settings, *arguments],
-            on_stdout=out.add,
+            on_stdout=whole or out.add,
             on_stderr=heard,
             stop=stop,
             deadline=until if deadline is None else min(until, deadline),

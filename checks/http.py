@@ -14,7 +14,7 @@ from urllib.parse import urlsplit
 import httpx
 
 from checks.contract import Context, Seconds, check
-from checks.fetching import caused_by, why_no_answer
+from checks.fetching import ASKING, caused_by, pieces_of, why_no_answer
 from checks.jsonpath import find
 from state.verdicts import Outcome
 
@@ -45,14 +45,15 @@ def health(
     if isinstance(commit, Outcome):
         return commit
     started = time.perf_counter()
+    patience = min(at_most * 2, max(ctx.seconds_left - 1, 0.1))
     try:
         with (
-            httpx.Client(timeout=httpx.Timeout(min(at_most * 2, max(ctx.seconds_left - 1, 0.1)))) as client,
-            client.stream("GET", url, headers={"Cache-Control": "no-cache"}) as answer,
+            httpx.Client(timeout=patience) as client,
+            client.stream("GET", url, headers={**ASKING, "Cache-Control": "no-cache"}) as answer,
         ):
             until = _certificate_end(answer)  # before the body: with its end the connection may be closed
             body = b""
-            for piece in answer.iter_bytes():
+            for piece in pieces_of(answer, time.monotonic() + patience):
                 body += piece
                 if len(body) > _BODY:
                     break
@@ -96,7 +97,7 @@ def _unexpected(body: bytes, expect: dict[str, Any], evidence: dict[str, object]
         return []
     try:
         data = json.loads(body)
-    except ValueError:
+    except (ValueError, RecursionError):
         return ["the body is not JSON"]
     wrong = []
     for key, wanted in expect.items():
@@ -124,7 +125,7 @@ def _pushed(ctx: Context, item: str) -> str | Outcome:
 def _other_version(body: bytes, key: str, commit: str, evidence: dict[str, object]) -> str:
     try:
         there, value = find(json.loads(body), key)
-    except ValueError:
+    except (ValueError, RecursionError):
         return "the body is not JSON, so it says no version"
     evidence |= {"version": value if there else "missing", "pushed": commit}
     if not there:

@@ -7,6 +7,7 @@ import gzip
 import math
 import re
 import statistics
+import time
 import zlib
 from collections import Counter, defaultdict
 from collections.abc import Iterator, Mapping, Sequence
@@ -19,7 +20,7 @@ import httpx
 import msgspec
 
 from checks.contract import Context, Stopped
-from checks.fetching import why_no_answer
+from checks.fetching import ASKING, pieces_of, why_no_answer
 from checks.recorded import span_of
 from metrics.history import HistoryError, Recording
 from metrics.logtime import time_of
@@ -220,18 +221,19 @@ def of_prometheus(ctx: Context, url: str, token: str, query: str, width: float, 
 
 
 def _fetched(url: str, given: Mapping[str, str], headers: Mapping[str, str], patience: float) -> _Answer:
+    until = time.monotonic() + patience
     with httpx.Client(timeout=patience, follow_redirects=False) as client, client.stream(
-        "POST", url, data=dict(given), headers=dict(headers)
+        "POST", url, data=dict(given), headers={**headers, **ASKING}
     ) as answer:  # fmt: skip
         body = b""
-        for piece in answer.iter_bytes():
+        for piece in pieces_of(answer, until):
             body += piece
             if len(body) > _MOST:
                 raise NoRates("the Prometheus server answers without an end", "a shorter reach", failed=True)
     hints = {401: "it wants a token", 403: "the token is refused", 404: "no Prometheus API there"}
     try:
         return msgspec.json.decode(body, type=_Answer)
-    except (msgspec.DecodeError, UnicodeDecodeError):
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
         hint = hints.get(answer.status_code, "write its address without /api/v1")
         raise NoRates(f"the Prometheus server answers {answer.status_code}", hint, failed=True) from None
 

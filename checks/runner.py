@@ -115,7 +115,7 @@ async def run_check(registry: Registry, call: Call) -> Outcome:
     )
 
     def body() -> object:
-        call.artefacts.mkdir(parents=True, exist_ok=True)
+        call.artefacts.mkdir(mode=0o700, parents=True, exist_ok=True)  # evidence may quote what is private
         if spec.process:
             answer: object = _in_worker(registry, spec, call, filled, context)
         else:
@@ -217,7 +217,7 @@ async def _bounded(
     def work() -> None:
         try:
             answer = body()
-        except (Exception, SystemExit) as error:
+        except BaseException as error:  # the end of the thread: whatever it is, somebody waits for an answer
             log.error("%s crashed\n%s", name, safe_trace(call.redact))
             answer = Outcome.error(f"crashed: {cause_of(error)}", hint="see the log for the whole error")
         if not loop.is_closed():

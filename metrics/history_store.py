@@ -7,7 +7,9 @@ file whole, and without the transaction that was under way at the most.
 
 from __future__ import annotations
 
+import errno
 import math
+import os
 import sqlite3
 from collections import defaultdict
 from collections.abc import Iterable, Mapping
@@ -47,11 +49,19 @@ class Damaged(Exception):
 
 
 class Store:
-    """An open history file. Belongs to one thread. What touches the disk raises sqlite3.Error: see `is_damage`."""
+    """An open history file. Belongs to one thread. What touches the disk raises sqlite3.Error or OSError: see
+    `is_damage`."""
 
     def __init__(self, path: Path) -> None:
-        """Open PATH, or begin it. Raises Unfit, Damaged or sqlite3.Error."""
+        """Open PATH, or begin it. Raises Unfit, Damaged, OSError or sqlite3.Error."""
         self._path = path
+        # Made before SQLite would, for its owner alone; and not where a link leads that somebody put there.
+        try:
+            os.close(os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW, 0o600))
+        except OSError as error:
+            if error.errno == errno.ELOOP:
+                raise
+            # Of whatever else is wrong with the place SQLite tells.
         self._base = sqlite3.connect(path, timeout=5.0, isolation_level=None)
         try:
             self._open()

@@ -16,7 +16,8 @@ import msgspec
 import tomli_w
 
 from state.events import BrokenChain, Event, follow
-from state.run import ItemState, RunState, UnknownEvent, replay
+from state.replaying import UnknownEvent, replay
+from state.run import ItemState, RunState
 from state.verdicts import Mark
 
 SCHEMA = 1
@@ -51,19 +52,46 @@ def parse(text: str) -> tuple[RunState, list[Event]]:
     if schema != SCHEMA:
         raise RecordError("not a record of tminus: it names no schema")
     events = _events(data)
-    body, found, seal = text.rpartition(_SEAL)
-    if not found:
+    body, sealed = sealed_body(text)
+    if not body:
         raise RecordError("cut short: the seal at its end is missing")
-    if seal != f'"{hashlib.sha256(body.encode()).hexdigest()}"\n':
+    if not sealed:
         raise RecordError("changed after it was written: the seal does not fit the text")
     try:
         state = replay(events)
     except (UnknownEvent, KeyError, ValueError, TypeError, AttributeError) as error:
         raise RecordError(f"an event cannot be replayed: {error}") from error
-    tables = {key: value for key, value in data.items() if key not in ("schema", "journal", "seal")}
-    if (table := _differs(tables, projection(state))) is not None:
-        raise RecordError(f"the table [{table}] does not agree with the journal")
+    found, wanted = tables_of(data), wanted_tables(state)
+    for table in (*wanted, *found):
+        if found.get(table) != wanted.get(table):
+            raise RecordError(f"the table [{table}] does not agree with the journal")
     return state, events
+
+
+def sealed_body(text: str) -> tuple[str, bool]:
+    """What the seal of TEXT speaks of, which is all above it, and whether it fits; nothing when there is no seal."""
+    body, found, seal = text.rpartition(_SEAL)
+    if not found:
+        return "", False
+    return body, seal == f'"{hashlib.sha256(body.encode()).hexdigest()}"\n'
+
+
+def tables_of(data: dict[str, Any]) -> dict[str, Any]:
+    """The readable tables of a record, read from TOML, as `wanted_tables` gives them."""
+    return _counted({key: value for key, value in data.items() if key not in ("schema", "journal", "seal")})
+
+
+def wanted_tables(state: RunState) -> dict[str, Any]:
+    """The readable tables that STATE must have, as they are read from TOML: tuples are arrays, enums are strings."""
+    return _counted(tomllib.loads("".join(_lines(projection(state)))))
+
+
+def _counted(tables: dict[str, Any]) -> dict[str, Any]:
+    # A first attempt is not told; it was, once, and those records hold as they are.
+    rows = tables.get("item")
+    if not isinstance(rows, list) or not all(isinstance(row, dict) for row in rows):
+        return tables
+    return {**tables, "item": [{"attempts": 1, **row} if "verdict" in row else row for row in rows]}
 
 
 def _events(data: dict[str, Any]) -> list[Event]:
@@ -83,15 +111,13 @@ def _events(data: dict[str, Any]) -> list[Event]:
     return events
 
 
-def _differs(found: dict[str, Any], wanted: dict[str, Any]) -> str | None:
-    # Through TOML once, so that both sides speak its types (tuples are arrays, enums are strings).
-    wanted = tomllib.loads("".join(_lines(wanted)))
-    return next((key for key in [*wanted, *found] if wanted.get(key) != found.get(key)), None)
-
-
 def event_line(event: Event) -> str:
     """EVENT as one line of TOML, an inline table."""
     return _inline(msgspec.to_builtins(event))
+
+
+class _OneLine(dict[str, Any]):
+    """A table that stands on one line: what changes as a whole is one fact, and one line of a diff."""
 
 
 def _lines(table: dict[str, Any], name: str = "") -> Iterator[str]:
@@ -105,16 +131,20 @@ def _lines(table: dict[str, Any], name: str = "") -> Iterator[str]:
             yield f"{_key(key)} = {_inline(value)}\n"
     for key, value in () if inline else table.items():
         path = f"{name}.{_key(key)}" if name else _key(key)
+        if not _is_table(value):
+            continue
         if isinstance(value, dict):
             yield f"\n[{path}]\n"
             yield from _lines(value, path)
-        elif _is_table(value):
+        else:
             for row in value:
                 yield f"\n[[{path}]]\n"
                 yield from _lines(row, path)
 
 
 def _is_table(value: Any) -> bool:
+    if isinstance(value, _OneLine):
+        return False
     return isinstance(value, dict) or (isinstance(value, list) and bool(value) and isinstance(value[0], dict))
 
 
@@ -177,8 +207,8 @@ def _item_table(item_id: str, text: str, item: ItemState) -> dict[str, Any]:
             "hint": item.outcome.hint,
             "observed_at": item.outcome.observed_at.isoformat(),
             "seconds": item.seconds,
-            "attempts": item.attempts,
-            "evidence": dict(item.outcome.evidence),
+            "attempts": item.attempts if item.attempts > 1 else 0,
+            "evidence": _OneLine(item.outcome.evidence),
         }
     table["round"] = [_said(msgspec.to_builtins(one)) for one in item.rounds]
     return _said(table)

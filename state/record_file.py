@@ -20,7 +20,8 @@ import msgspec
 from state.durable import fsync_folder, remove_partials, write_all, write_atomically
 from state.events import BrokenChain, Event, chained, follow, plain
 from state.record import RecordError, event_line, parse, render
-from state.run import RunState, UnknownEvent, apply
+from state.replaying import UnknownEvent, apply
+from state.run import RunState
 
 
 class RecordBusy(RecordError):
@@ -126,18 +127,26 @@ def _joined(path: Path, log: bytes) -> tuple[RunState, list[Event], int]:
     state, events = (RunState(), list[Event]())
     if path.exists():
         state, events = read_record(path)
-    wal_name = f"{path.name}.wal"
+    return with_logged(state, events, log, path.name)
+
+
+def with_logged(state: RunState, events: list[Event], log: bytes, name: str) -> tuple[RunState, list[Event], int]:
+    """STATE and EVENTS of the record called NAME, and what its LOG holds beyond them; the length of its sound part.
+
+    Raises RecordError for a log that is damaged, or of another record.
+    """
+    events, wal_name = list(events), f"{name}.wal"
     logged, good = _read_wal(log, wal_name)
     for event in logged:
         if event.seq <= len(events):
             if events[event.seq - 1] != event:
-                raise RecordError(f"{wal_name} and {path.name} disagree about event {event.seq}")
+                raise RecordError(f"{wal_name} and {name} disagree about event {event.seq}")
             continue
         try:
             follow(state.last, event)
             state = apply(state, event)
         except (BrokenChain, UnknownEvent, KeyError, ValueError, TypeError, AttributeError) as error:
-            raise RecordError(f"{wal_name} does not follow {path.name}: {error}") from error
+            raise RecordError(f"{wal_name} does not follow {name}: {error}") from error
         events.append(event)
     return state, events, good
 
@@ -173,7 +182,7 @@ def read_record(path: Path) -> tuple[RunState, list[Event]]:
 def _locked(wal_path: Path, name: str) -> int:
     """A handle on the log that nobody else has. Raises RecordBusy, or OSError."""
     while True:
-        handle = os.open(wal_path, os.O_RDWR | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC, 0o600)
+        handle = os.open(wal_path, os.O_RDWR | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC | os.O_NOFOLLOW, 0o600)
         try:
             fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
             # The one before may have taken the log away between our open and our lock: then we hold a file that

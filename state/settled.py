@@ -13,7 +13,8 @@ from state.crew import Challenge, same_person
 from state.definition import Checklist, Gate, Item, Phase
 from state.events import utc_text
 from state.recurring import again_at
-from state.run import Confirmation, GateRecord, ItemState, RunState, next_round, verdict_key
+from state.replaying import next_round
+from state.run import Confirmation, GateRecord, ItemState, RunState, verdict_key
 from state.verdicts import SHORTEST_REASON, Mark, Verdict
 
 

@@ -47,16 +47,32 @@ def place_of(checklist: Path, group: str = "") -> Place:
 
 
 def places_of(checklist: Path) -> Iterator[Place]:
-    """Every place where an engine of CHECKLIST may be met: our own, and those of the groups that we are in.
+    """Every place where an engine of CHECKLIST may be met: our own, and those for the groups that we are in.
 
     Raises UnsafePlace as `place_of`; a group's folder that is not what it says is passed over.
     """
     yield place_of(checklist)
     name = _name(checklist)
-    for gid in sorted({os.getgid(), *os.getgroups()}):
-        for folder in sorted(_SHARED.glob(f"tminus-*-group-{gid}")):
-            if _is_groups(folder, gid):
-                yield Place(folder / f"{name}.sock", _own_folder() / f"{name}.log", gid)
+    for folder, gid in _shared_folders():
+        yield Place(folder / f"{name}.sock", _own_folder() / f"{name}.log", gid)
+
+
+def engines() -> Iterator[Place]:
+    """Every place, of any checklist, where an engine that we may meet was started. Raises as `place_of`."""
+    for folder, gid in ((_own_folder(), -1), *_shared_folders()):
+        for socket in sorted(folder.glob("*.sock")):
+            yield Place(socket, _own_folder() / f"{socket.stem}.log", gid)
+
+
+def _shared_folders() -> Iterator[tuple[Path, int]]:
+    """The folders for groups that we may enter, and the group of each."""
+    # Our own for a group are ours to enter, whether or not we are in it: root need not be.
+    folders = set(_SHARED.glob(f"tminus-{os.getuid()}-group-*"))
+    folders.update(*(_SHARED.glob(f"tminus-*-group-{gid}") for gid in {os.getgid(), *os.getgroups()}))
+    for folder in sorted(folders):
+        gid = folder.name.rpartition("-")[2]
+        if gid.isdecimal() and _is_groups(folder, int(gid)):
+            yield folder, int(gid)
 
 
 def group_id(group: str) -> int:
@@ -74,7 +90,7 @@ _SHARED = Path("/tmp")  # noqa: S108 (the same for every user, whatever their TM
 
 
 def _name(checklist: Path) -> str:
-    return hashlib.sha256(str(checklist.resolve()).encode()).hexdigest()[:12]
+    return hashlib.sha256(os.fsencode(checklist.resolve())).hexdigest()[:12]
 
 
 def _own_folder() -> Path:

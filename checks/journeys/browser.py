@@ -13,7 +13,7 @@ from urllib.parse import urldefrag, urljoin, urlsplit
 import httpx
 
 from checks.contract import Stopped
-from checks.fetching import why_no_answer
+from checks.fetching import ASKING, pieces_of, why_no_answer
 from checks.journeys.page import Hop, Page
 
 TIMEOUT = 10.0
@@ -148,7 +148,7 @@ class Browser:
 
     def _body(self, answer: httpx.Response, until: float) -> tuple[bytes, bool]:
         pieces, size = [], 0
-        for piece in answer.iter_bytes():
+        for piece in pieces_of(answer):
             pieces.append(piece)
             size += len(piece)
             if size > BODY:
@@ -179,7 +179,7 @@ class Browser:
                 context = self._context
             else:
                 context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)  # trusts nobody, and costs nothing
-            self._clients[key] = httpx.Client(verify=context, follow_redirects=False)
+            self._clients[key] = httpx.Client(verify=context, follow_redirects=False, headers=ASKING)
         return self._clients[key]
 
 

@@ -20,6 +20,7 @@ import msgspec
 
 from checks.addresses import allowed
 from checks.contract import Context, Stopped
+from checks.fetching import ASKING, pieces_of
 from checks.render.shapes import ErrorBody
 from metrics.sources.fetching import MAX_BYTES, silence
 from metrics.sources.render import API
@@ -102,7 +103,7 @@ class Api:
         self._free_at = 0.0  # when questions may be asked again
         self._client = httpx.Client(
             base_url=url.rstrip("/"),
-            headers={"Authorization": f"Bearer {token}", "Accept": "application/json"},
+            headers={"Authorization": f"Bearer {token}", "Accept": "application/json", **ASKING},
             follow_redirects=False,
             verify=_tls(),
             trust_env=url.startswith("https"),  # no proxy stands between this machine and itself
@@ -198,7 +199,7 @@ class Api:
         content = bytearray()
         sent = None if body is None else dict(body)
         with self._client.stream(method, path, params=list(params) or None, timeout=seconds, json=sent) as answer:
-            for piece in answer.iter_bytes():
+            for piece in pieces_of(answer):
                 content += piece
                 if len(content) > MAX_BYTES:
                     raise RenderError(f"{what}: over {MAX_BYTES} bytes")

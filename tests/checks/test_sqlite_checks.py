@@ -117,6 +117,8 @@ async def test_the_count_that_is_typed_must_be_the_one_in_the_backup(look, live,
     assert outcome.verdict == verdict
     if answer is None:
         assert "SELECT count(*)" in outcome.hint
+    if verdict != "pass":
+        assert "300" not in repr(outcome), "it would be typed off the screen"
 
 
 async def test_the_count_fails_when_the_live_file_went_on_or_the_table_is_missing(look, live, final):

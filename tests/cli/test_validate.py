@@ -20,6 +20,12 @@ def test_the_shipped_checklist_is_valid(repository) -> None:
     assert result.exit_code == 0, result.output
 
 
+def test_roles_without_a_name_are_told_as_still_open(repository) -> None:
+    said = run("validate", str(repository / "checklist.toml"))
+    assert "open  role dba: nobody is named as Database Admin" in said.output
+    assert said.exit_code == 0
+
+
 def test_mistakes_have_line_path_and_mend_and_exit_code_2(tmp_path: Path) -> None:
     broken = tmp_path / "checklist.toml"
     broken.write_text('schema = 1\ntitle = "x"\n[[phase]]\nid = "a"\ntitle = "A"\nmood = "good"\n')

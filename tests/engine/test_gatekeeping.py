@@ -14,7 +14,7 @@ from metrics.samples import Measurement, utc_now
 from state.events import Event
 from state.record_file import RecordFile
 from state.redact import Redactor
-from state.run import outcome_data
+from state.replaying import outcome_data
 from state.verdicts import Outcome
 from tminus.client.requests import DecideGate
 from tminus.definition import load

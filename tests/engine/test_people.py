@@ -8,7 +8,8 @@ import pytest
 
 from state.definition import Checklist, Item, Phase, Role, Step
 from state.events import Actor, Event, chained
-from state.run import RunState, apply
+from state.replaying import apply
+from state.run import RunState
 from state.settled import current_phase, standing, why_open
 from state.sign_off import above_the_line, digest_above
 from state.verdicts import Mark
@@ -136,6 +137,13 @@ def test_the_same_uid_or_the_same_login_under_another_uid_is_never_the_second_pe
     run.confirm(ANNA, "both")
     with pytest.raises(Refusal, match="second person"):
         run.confirm(same, "both")
+    assert run.why("both") == "waits for a second person"
+
+
+def test_two_marks_of_one_login_settle_no_pair_even_if_they_are_in_the_record(run: Run) -> None:
+    run.confirm(ANNA, "both")
+    run.write(event("mark", ANNA_AS_ROOT, item="both", to="confirmed"))
+    assert len(run.state.item("both").confirmations) == 2
     assert run.why("both") == "waits for a second person"
 
 

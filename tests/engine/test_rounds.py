@@ -15,7 +15,8 @@ from state.definition import Checklist
 from state.due import due
 from state.events import Actor, Event, chained, plain, utc_text
 from state.record import event_line, parse, render
-from state.run import RunState, apply, outcome_data
+from state.replaying import apply, outcome_data
+from state.run import RunState
 from state.settled import due_again, settled, why_open
 from state.verdicts import Mark, Outcome, Verdict
 from tests.engine.conftest import Flying, until

@@ -10,7 +10,8 @@ import msgspec
 from state.definition import Checklist
 from state.events import Event, utc_text
 from state.redact import Redactor
-from state.run import KEPT_LOOKS, RunState, apply
+from state.replaying import KEPT_LOOKS, apply
+from state.run import RunState
 from state.targets import resolve
 from tminus.engine.looks import looks_of
 from tminus.engine.views import item_view, phase_faces, phase_times

@@ -24,7 +24,7 @@ from state.events import Actor, utc_text
 from state.loader import load_checklist
 from state.record_file import RecordFile
 from state.redact import Redactor
-from state.run import outcome_data
+from state.replaying import outcome_data
 from state.verdicts import Mark, Outcome, Verdict
 from tminus.cli import cli
 from tminus.client import AddNote, Client, MarkItem, PassPhase, Play, Refused, StopEngine

@@ -10,7 +10,7 @@ from state_strategies import START, event
 
 from state.events import Event
 from state.record_file import RecordFile
-from state.run import outcome_data
+from state.replaying import outcome_data
 from state.verdicts import Outcome, Verdict
 
 

@@ -8,7 +8,7 @@ from typing import Any
 from hypothesis import strategies as st
 
 from state.events import Event, chained, plain, utc_text
-from state.run import outcome_data
+from state.replaying import outcome_data
 from state.verdicts import Mark, Outcome, Verdict
 
 START = datetime(2026, 11, 22, 20, 0, tzinfo=UTC)
@@ -45,13 +45,15 @@ def _drawn(draw: st.DrawFn) -> Event:
         st.sampled_from(
             ["run.created", "engine.started", "phase.go", "check.started", "check.finished", "mark", "hold.raised",
              "hold.released", "lease.taken", "lease.released", "gate.armed", "gate.disarmed", "gate.changed",
-             "gate.decided", "note", "drift", "summary", "run.closed"]
+             "gate.decided", "note", "drift", "summary", "run.closed", "lease.asked", "lease.refused",
+             "lease.granted", "challenge.raised", "challenge.answered", "call.made", "call.agreed", "correction"]
         )
     )  # fmt: skip
     values: dict[str, Any] = {
         "item": draw(ids),
         "actor": draw(st.sampled_from(["ada", "grace"])),
         "uid": draw(st.sampled_from([1000, 1001])),
+        "login": draw(st.sampled_from(["", "ada", "grace"])),
         "utc": utc_text(START + timedelta(seconds=draw(st.integers(0, 9000)))),
         "reason": draw(reasons),
     }
@@ -62,8 +64,18 @@ def _drawn(draw: st.DrawFn) -> Event:
             outcome = draw(outcomes())
             values |= {"to": str(outcome.verdict), "data": outcome_data(outcome, draw(st.floats(0, 1e6)))}
         case "mark":
-            values |= {"to": str(draw(st.sampled_from(Mark))), "data": {"evidence": "e1", "value": draw(words)}}
-        case "hold.raised" | "hold.released":
+            said = {"evidence": "e1", "value": draw(words)}
+            said |= draw(
+                st.sampled_from([{}, {"witness": "Dora"}, {"role": "dev"}, {"role": "dba", "signer": "Dora"}])
+            )
+            values |= {"to": str(draw(st.sampled_from(Mark))), "data": said}
+        case "lease.refused" | "lease.granted":
+            values |= {"to": "grace", "data": {"uid": draw(st.sampled_from([1000, 1001])), "login": "grace"}}
+        case "call.made":
+            values |= {"to": draw(st.sampled_from(["phase", "crossing"])), "data": {"plan": draw(words)}}
+        case "correction":
+            values["data"] = {"seq": draw(st.integers(1, 9))}
+        case "hold.raised" | "hold.released" | "challenge.raised" | "challenge.answered":
             values["data"] = {"id": draw(st.integers(1, 3))}
         case "gate.changed":
             values["to"] = draw(st.sampled_from(["clear", "pending", "unknown", "recovering", "tripped"]))

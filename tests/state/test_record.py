@@ -10,7 +10,7 @@ from state_strategies import runs
 
 from state.events import Event, chained, plain
 from state.record import RecordError, event_line, parse, render
-from state.run import replay
+from state.replaying import replay
 
 
 def rendered(events: list[Event]) -> str:

@@ -11,7 +11,8 @@ from state_strategies import event, outcomes, runs
 from state.events import Event
 from state.record import parse, projection, render
 from state.record_file import RecordFile
-from state.run import apply, outcome_data, replay, verdict_key
+from state.replaying import apply, outcome_data, replay
+from state.run import verdict_key
 from state.verdicts import Mark, Outcome, Verdict
 
 

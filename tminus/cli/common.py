@@ -1,19 +1,26 @@
-"""What the commands share: where the checklist is, how to reach its engine, how to end."""
+"""What the commands share: where the checklist is, how to reach its engine, how to answer, how to end."""
 
 from __future__ import annotations
 
 import asyncio
+import functools
 import sys
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Iterable, Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
-from typing import NoReturn
+from typing import IO, Any, NoReturn
 
 import click
+import msgspec
 
+from state.clean import clean
 from tminus.client.connection import Client, EngineGone, Refused
+from tminus.client.messages import ItemFace, View
+from tminus.client.requests import Request
 from tminus.places import Place, UnsafePlace, places_of
 
 HOLDS, DOES_NOT_HOLD, UNUSABLE, COULD_NOT_LOOK = 0, 1, 2, 3
+INTERRUPTED = 130
 
 checklist_option = click.option(
     "-C",
@@ -30,10 +37,130 @@ name_option = click.option(
 )
 
 
-def end(code: int, message: str) -> NoReturn:
-    """Print MESSAGE on stderr and exit with CODE."""
-    click.echo(message, err=True)
-    sys.exit(code)
+class Stop(click.ClickException):
+    """A command ends here and does not hold: its exit code, why, and what else is known, for `--json`."""
+
+    def __init__(self, code: int, message: str, told: Mapping[str, Any]) -> None:
+        super().__init__(message)
+        self.code = code
+        self.told = told
+
+    @property
+    def exit_code(self) -> int:  # type: ignore[override]  # click reads it, and never sets it
+        return self.code
+
+    def show(self, file: IO[Any] | None = None) -> None:
+        """Print why, on stderr."""
+        click.echo(self.message, file=file, err=True)
+
+
+def end(code: int, message: str, **told: Any) -> NoReturn:
+    """End the command with CODE: MESSAGE goes to stderr, or with `--json`, together with what is TOLD, to stdout."""
+    raise Stop(code, message, told)
+
+
+@dataclass(frozen=True)
+class Done:
+    """How a command ended: in words for a person, in facts for a machine, and its exit code."""
+
+    words: str = ""
+    facts: Mapping[str, Any] = field(default_factory=dict)
+    code: int = HOLDS
+
+
+@dataclass(frozen=True)
+class Caller:
+    """Who calls a command: on which run, by which name, and whether a machine reads the answer."""
+
+    checklist: Path
+    name: str = ""
+    as_json: bool = False
+
+    @property
+    def may_be_asked(self) -> bool:
+        """Whether a person sits at a terminal and can answer a question."""
+        return not self.as_json and sys.stdin.isatty()
+
+    def show(self, lines: Iterable[str]) -> None:
+        """Print LINES for a person; a machine is told all of it in one object at the end."""
+        if not self.as_json:
+            click.echo("\n".join(lines))
+
+
+def acting(command: Callable[..., None]) -> Callable[..., None]:
+    """The options of every command that acts (-C, --as, --json), given to it as one `caller`."""
+
+    @checklist_option
+    @name_option
+    @json_option
+    @functools.wraps(command)
+    def called(*args: Any, checklist: Path, name: str, as_json: bool, **options: Any) -> None:
+        command(*args, caller=Caller(checklist, name, as_json), **options)
+
+    return called
+
+
+def conclude(caller: Caller, work: Callable[[], Done]) -> NoReturn:
+    """Do the WORK of a command, print how it ended and exit with its code.
+
+    With `--json` that is one object whatever happens: `ok` (the exit code is 0), what is known, and `refused` (the
+    engine or the rules said no) or `error` (it could not be done), which say why.
+    """
+    try:
+        done = work()
+    except Stop as stop:
+        if not caller.as_json:
+            raise
+        word = "refused" if stop.code == DOES_NOT_HOLD else "error"
+        done = Done(facts={**stop.told, word: stop.message}, code=stop.code)
+    if caller.as_json:
+        click.echo(msgspec.json.encode({"ok": done.code == HOLDS, **done.facts}).decode())
+    elif done.words:
+        click.echo(done.words)
+    sys.exit(done.code)
+
+
+def answer(caller: Caller, use: Callable[[Client], Awaitable[Done]], *, watch: bool = False) -> NoReturn:
+    """Connect to the engine, USE the client, and end as `conclude` does."""
+    conclude(caller, lambda: _used(caller, use, watch=watch))
+
+
+def act(caller: Caller, request: Request, words: str, **facts: Any) -> NoReturn:
+    """Ask the engine for one thing, and end as `conclude` does: with WORDS, or with FACTS and what the reply says."""
+
+    async def use(client: Client) -> Done:
+        reply = await client.ask(request)
+        return Done(words, {**reply.data, **facts})
+
+    answer(caller, use)
+
+
+def _used(caller: Caller, use: Callable[[Client], Awaitable[Done]], *, watch: bool) -> Done:
+    place = find_place(caller.checklist)
+    name = your_name(caller.name)
+
+    async def connected() -> Done:
+        async with Client(place.socket, name=name, watch=watch) as client:
+            return await use(client)
+
+    try:
+        return asyncio.run(connected())
+    except EngineGone as error:
+        end(COULD_NOT_LOOK, f"{error}\nStart it with: tminus run -C {caller.checklist}")
+    except Refused as error:
+        end(DOES_NOT_HOLD, str(error) if caller.as_json else f"refused: {clean(str(error))}")
+    except KeyboardInterrupt:
+        end(INTERRUPTED, "interrupted; the run goes on")
+
+
+def face_of(view: View, item: str) -> ItemFace:
+    """What ITEM is. Ends with 2 when there is none of that name."""
+    faces = {face.id: face for phase in view.phases for face in phase.items}
+    if item not in faces:
+        from state.schema import did_you_mean
+
+        end(UNUSABLE, f"no item {item!r}: {did_you_mean(item, list(faces))}")
+    return faces[item]
 
 
 def find_place(checklist: Path) -> Place:
@@ -43,7 +170,11 @@ def find_place(checklist: Path) -> Place:
     """
     from tminus.launch import is_up
 
-    if not checklist.is_file():
+    try:
+        there = checklist.is_file()
+    except PermissionError:
+        there = True  # its folder is closed to us; its engine need not be
+    if not there:
         end(UNUSABLE, f"no checklist at {checklist}: go to its folder, or name it with -C FILE")
     try:
         own, *shared = places_of(checklist)
@@ -72,23 +203,3 @@ def your_name(given: str) -> str:
     except (OSError, subprocess.TimeoutExpired):
         return ""
     return found.stdout.strip()
-
-
-def with_client(
-    checklist: Path, name: str, use: Callable[[Client], Awaitable[int]], *, watch: bool = False
-) -> NoReturn:
-    """Connect to the engine of CHECKLIST, USE the client, and exit with what it returns."""
-    place = find_place(checklist)
-
-    async def connected() -> int:
-        async with Client(place.socket, name=your_name(name), watch=watch) as client:
-            return await use(client)
-
-    try:
-        sys.exit(asyncio.run(connected()))
-    except EngineGone as error:
-        end(COULD_NOT_LOOK, f"{error}\nStart it with: tminus run -C {checklist}")
-    except Refused as error:
-        end(DOES_NOT_HOLD, f"refused: {error}")
-    except KeyboardInterrupt:
-        end(130, "interrupted; the run goes on")

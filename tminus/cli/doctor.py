@@ -7,11 +7,13 @@ import os
 import shutil
 import sys
 from collections.abc import Iterator
+from pathlib import Path
 
 import click
 import msgspec
 
-from tminus.cli.common import DOES_NOT_HOLD, HOLDS, json_option
+from tminus.cli.common import DOES_NOT_HOLD, HOLDS, checklist_option, json_option
+from tminus.cli.doctor_crew import crew_findings
 from tminus.cli.doctor_tmux import LINES, outside, ssh, tmux_findings
 
 
@@ -24,11 +26,18 @@ class Finding(msgspec.Struct, frozen=True):
     mend: str = ""
 
 
-@click.command()
+@click.command(epilog="Example: tminus doctor --group cutover")
+@click.option("--group", default="", help="The group by which a second person would come in (`tminus run --group`).")
+@checklist_option
 @json_option
-def command(as_json: bool) -> None:
-    """Look at the terminal, tmux, the locale and the programs that a run needs. Exit 0 nothing to mend, else 1."""
-    findings = [*_terminal(), *_tmux(), Finding(*ssh()), *_settings(), *_machine()]
+def command(group: str, checklist: Path, as_json: bool) -> None:
+    """Look at the terminal, tmux, the locale and the programs that a run needs; and at what concerns two people:
+    engines that are up, the group, git's identity and signing, the folder of records, the clock.
+
+    Exit 0: nothing to mend, else 1.
+    """
+    crew = (Finding(*found) for found in crew_findings(checklist, group))
+    findings = [*_terminal(), *_tmux(), Finding(*ssh()), *_settings(), *_machine(), *crew]
     if as_json:
         click.echo(msgspec.json.encode(findings).decode())
     else:
@@ -76,12 +85,16 @@ def _colours(term: str) -> str:
 
 
 def _tmux() -> Iterator[Finding]:
-    if not os.environ.get("TMUX"):
-        inside = None if not sys.stdin.isatty() else False
+    inside, tty = bool(os.environ.get("TMUX")), sys.stdin.isatty()
+    if not inside:
         yield Finding(*outside())
-        yield Finding("tmux", "not inside", inside, "run inside tmux: a connection that drops then loses no screen")
-        return
-    yield from (Finding(*found) for found in tmux_findings())
+        mend = "run inside tmux: a connection that drops then loses no screen"
+        yield Finding("tmux", "not inside", False if tty else None, mend)
+    for what, found, good, mend in tmux_findings():
+        if what == "copies" and not inside:
+            continue
+        # Where there is no terminal either, nobody is about to sit in that tmux.
+        yield Finding(what, found, good if inside or tty or good else None, mend)
 
 
 def _settings() -> Iterator[Finding]:

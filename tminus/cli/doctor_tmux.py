@@ -2,10 +2,15 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import re
+import shutil
+import string
 import subprocess
-from collections.abc import Iterator, Mapping
+import tempfile
+from collections.abc import Callable, Iterator, Mapping
+from pathlib import Path
 
 LINES = (
     "set -sg escape-time 10                      # Esc answers at once",
@@ -19,6 +24,10 @@ LINES = (
 UNKNOWN = "cannot tell"
 
 Found = tuple[str, str, bool | None, str]
+Ask = Callable[..., str | None]
+
+_READ_FROM = ("/etc/tmux.conf", "~/.tmux.conf", "$XDG_CONFIG_HOME/tmux/tmux.conf", "~/.config/tmux/tmux.conf")
+_RUNS_PROGRAMS = re.compile(r"^\s*(run|run-shell|if|if-shell|source|source-file|new|new-session)\b", re.MULTILINE)
 
 
 def ask(*arguments: str) -> str | None:
@@ -30,27 +39,64 @@ def ask(*arguments: str) -> str | None:
     return found.stdout.strip() if found.returncode == 0 else None
 
 
-def tmux_findings() -> Iterator[Found]:
-    """(what, found, good, mend) of each thing that was looked at; good is None where nothing is to be mended."""
+def tmux_findings(environment: Mapping[str, str] = os.environ) -> Iterator[Found]:
+    """(what, found, good, mend) of each thing that was looked at; good is None where nothing is to be mended.
+
+    Inside tmux it is about the server that we are in; elsewhere about the one that runs, or else about the one that
+    would be started: its settings are read by a server of a moment, on a socket of its own.
+    """
+    if environment.get("TMUX") or ask("list-sessions") is not None:
+        yield from _settings(ask)
+        yield from _clients()
+    elif (why := _not_to_be_started(environment)) is not None:
+        yield "tmux settings", f"{UNKNOWN}: {why}", None, ""
+    else:
+        with tempfile.TemporaryDirectory(prefix="tminus-tmux-") as folder:
+            yield from _settings(lambda *words: ask("-S", f"{folder}/s", "start-server", ";", *words))
+
+
+def _not_to_be_started(environment: Mapping[str, str]) -> str | None:
+    """Why no tmux is started to read its settings; None: it may be."""
+    if shutil.which("tmux") is None:
+        return "there is no tmux here"
+    for name in _READ_FROM:
+        path = Path(string.Template(name).safe_substitute(environment)).expanduser()
+        with contextlib.suppress(OSError):
+            if _RUNS_PROGRAMS.search(path.read_text(errors="replace")):
+                return f"{path} starts programs or sessions; look again inside tmux"
+    return None
+
+
+def _settings(ask: Ask) -> Iterator[Found]:
     version = ask("display-message", "-p", "#{version}")
     yield "tmux version", version or UNKNOWN, None, ""
     escape = ask("show-options", "-sv", "escape-time")
     yield "tmux escape-time", escape or UNKNOWN, int(escape) <= 50 if escape and escape.isdigit() else None, LINES[0]
-    yield from _clipboard(version)
+    yield from _clipboard(ask, version)
     inside = ask("show-options", "-gv", "default-terminal")
     yield "tmux terminal", inside or UNKNOWN, "256color" in inside if inside else None, LINES[2]
-    features = ask("display-message", "-p", "#{client_termfeatures}")
-    # Whether the outer terminal has RGB is its own affair: nothing is to be mended for certain.
-    told = UNKNOWN if not features else "yes" if "RGB" in features.split(",") else "no; if it has them: " + LINES[3]
-    yield "tmux RGB", told, None, ""
+    yield from _rgb(ask)
     size = ask("show-options", "-gv", "window-size")
-    yield "tmux window-size", size or UNKNOWN, size != "latest" if size else None, LINES[4]
+    # Of the others, latest and largest let a second client hide a part of the screen.
+    yield "tmux window-size", size or UNKNOWN, size in ("smallest", "manual") if size else None, LINES[4]
     focus = ask("show-options", "-sv", "focus-events")
     yield "tmux focus-events", focus or UNKNOWN, None, ""
-    yield from _clients()
 
 
-def _clipboard(version: str | None) -> Iterator[Found]:
+def _rgb(ask: Ask) -> Iterator[Found]:
+    """Whether colours come through whole: as the client that is attached has it, else as the options ask for it."""
+    attached = ask("display-message", "-p", "#{client_termfeatures}")
+    wanted = (
+        attached.split(",")
+        if attached
+        else re.split(r"[:,\s]", ask("show-options", "-sv", "terminal-features") or "")
+    )
+    # Whether the outer terminal has RGB is its own affair: nothing is to be mended for certain.
+    told = UNKNOWN if wanted == [""] else "yes" if "RGB" in wanted else "no; if it has them: " + LINES[3]
+    yield "tmux RGB", told, None, ""
+
+
+def _clipboard(ask: Ask, version: str | None) -> Iterator[Found]:
     clipboard = ask("show-options", "-sv", "set-clipboard")
     yield "tmux set-clipboard", clipboard or UNKNOWN, clipboard == "on" if clipboard else None, LINES[1]
     number = re.match(r"(?:next-)?(\d+)\.(\d+)", version or "")

@@ -23,6 +23,7 @@ from tminus.cli.common import json_option, name_option
 @click.option("--users", type=click.IntRange(10), default=2000, show_default=True, help="Users in the database.")
 @click.option("--fresh", is_flag=True, help="Begin again: throw away what an earlier rehearsal left there.")
 @name_option
+@click.option("--group", default="", help="Practise with a second person: from a login of their own, in this group.")
 @click.option(
     "--project",
     type=click.Path(path_type=Path),
@@ -52,6 +53,7 @@ def command(
     users: int,
     fresh: bool,
     name: str,
+    group: str,
     project: Path | None,
     sqlite: Path | None,
     python: str,
@@ -70,6 +72,9 @@ def command(
     the rollback is decided, what was written is carried back to SQLite, and the flight ends with 0 only if nothing
     is missing that a visitor was told was saved.
 
+    With --group nothing is left out of what takes two: the second person opens `tminus watch -C stage/checklist.toml`
+    from a login of their own.
+
     With --project it is your own data that is moved: a copy of the project's SQLite file, by its own Alembic
     migrations in its own interpreter, into a PostgreSQL that is thrown away afterwards. Nothing of the project is
     touched. Exit 0: every row arrived, equal. 1: something was found, by table and row. 2: it cannot begin. 3: it
@@ -85,4 +90,6 @@ def command(
 
     if rollback and not auto:
         raise click.UsageError("the rollback is flown unattended: say --auto too")
-    rehearse_on_stage(folder, users=users, fresh=fresh, auto=auto, rollback=rollback, name=name)
+    if group and auto:
+        raise click.UsageError("an unattended flight has no second person: leave out --auto or --group")
+    rehearse_on_stage(folder, users=users, fresh=fresh, auto=auto, rollback=rollback, name=name, group=group)

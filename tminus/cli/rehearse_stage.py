@@ -24,11 +24,11 @@ from rehearsal.trouble import begin
 from state.events import utc_text
 from state.record import RecordError
 from state.record_file import read_record
-from tminus.cli.common import COULD_NOT_LOOK, DOES_NOT_HOLD, HOLDS, UNUSABLE, end, your_name
+from tminus.cli.common import COULD_NOT_LOOK, DOES_NOT_HOLD, HOLDS, UNUSABLE, end, find_place, your_name
 from tminus.client.connection import Client, EngineGone, Refused
 from tminus.client.requests import StopEngine
 from tminus.launch import EngineFailed, is_up, start_engine, wait_until_ended
-from tminus.places import Place, place_of
+from tminus.places import Place, UnsafePlace, place_of
 from tminus.practice.auto import ACTOR, NoGo, Pilot
 from tminus.practice.overlay import write_checklist
 
@@ -36,8 +36,11 @@ WRITES, WRITING = 20, 30.0  # of the visitors to the new version, and the second
 RESTARTS = 25  # of an engine that dies under an unattended flight, before it gives up
 
 
-def rehearse_on_stage(folder: Path, *, users: int, fresh: bool, auto: bool, rollback: bool, name: str) -> NoReturn:
-    """Rehearse on the stage in FOLDER, and exit. AUTO, or no terminal: unattended; ROLLBACK: there and back."""
+def rehearse_on_stage(
+    folder: Path, *, users: int, fresh: bool, auto: bool, rollback: bool, name: str, group: str
+) -> NoReturn:
+    """Rehearse on the stage in FOLDER, and exit. AUTO, or no terminal: unattended; ROLLBACK: there and back; with a
+    second person, who is in the GROUP."""
     began = time.monotonic()
     if not auto and sys.stdin.isatty() and not sys.stderr.isatty():
         end(UNUSABLE, "the screen is drawn on stderr, which is not a terminal: do not redirect it, or say --auto")
@@ -46,11 +49,11 @@ def rehearse_on_stage(folder: Path, *, users: int, fresh: bool, auto: bool, roll
         auto = True
     try:
         fresh = fresh or auto or not _goes_on(folder)
-        with _set(folder, users, fresh=fresh) as (stage, checklist, place):
+        with _set(folder, users, fresh=fresh, group=group) as (stage, checklist, place):
             if auto:
                 sys.exit(_fly(stage, checklist, place, began, rollback))
             sys.exit(_cockpit(stage, checklist, place, name, anew=fresh))
-    except (StageError, EngineFailed) as error:
+    except (StageError, EngineFailed, UnsafePlace) as error:
         end(UNUSABLE, str(error))
 
 
@@ -66,7 +69,7 @@ def _goes_on(folder: Path) -> bool:
 
 
 @contextmanager
-def _set(folder: Path, users: int, *, fresh: bool) -> Iterator[tuple[Stage, Path, Place]]:
+def _set(folder: Path, users: int, *, fresh: bool, group: str) -> Iterator[tuple[Stage, Path, Place]]:
     """The stage, its checklist and its engine's place; everything that was started ends with the block."""
     folder = folder.resolve()
     _end_engine(folder)
@@ -82,8 +85,8 @@ def _set(folder: Path, users: int, *, fresh: bool) -> Iterator[tuple[Stage, Path
     try:
         stage = set_stage(folder, users=users)
         click.echo(f"the application answers at {stage.base_url}", err=True)
-        checklist = write_checklist(folder, _targets(stage))
-        yield stage, checklist, place_of(checklist)
+        checklist = write_checklist(folder, _targets(stage), alone=not group)
+        yield stage, checklist, place_of(checklist, group)
     finally:
         _end_engine(folder)
         end_stage(folder)
@@ -148,7 +151,7 @@ def _end_engine(folder: Path) -> None:
     checklist = folder / "checklist.toml"
     if not checklist.is_file():
         return
-    place = place_of(checklist)
+    place = find_place(checklist)
 
     async def stop() -> None:
         async with Client(place.socket, name=ACTOR) as client:

@@ -17,7 +17,8 @@ def command(file: Path, as_json: bool) -> None:
     """Check FILE (checklist.toml) without running anything: its form, its references, the parameters of its checks.
 
     Every mistake is named with its line, its key path and what would be right. Exit 0 when there is none, else 2.
-    Comments that begin with TODO, as `tminus init` writes them, are listed as still open: they are no mistakes.
+    Comments that begin with TODO, as `tminus init` writes them, and roles without a name are listed as still open:
+    they are no mistakes.
     """
     from state.problems import ChecklistError
     from tminus.definition import load
@@ -34,14 +35,19 @@ def command(file: Path, as_json: bool) -> None:
         raise SystemExit(UNUSABLE) from None
     from tminus.survey.draft import open_in
 
-    still_open = open_in(file.read_text(encoding="utf-8"))
-    items = loaded.checklist.items.values()
+    checklist = loaded.checklist
+    nameless = [] if checklist.rehearsal else [role for role in checklist.role if not role.name]
+    still_open = [
+        *open_in(file.read_text(encoding="utf-8")),
+        *(f"role {role.id}: nobody is named as {role.title}" for role in nameless),
+    ]
+    items = checklist.items.values()
     summary = {
         "ok": True,
-        "phases": len(loaded.checklist.phase),
+        "phases": len(checklist.phase),
         "items": len(items),
         "checked": sum(bool(item.check) for item in items),
-        "gates": len(loaded.checklist.gate),
+        "gates": len(checklist.gate),
         "checks": len(registry.names()),
         "open": still_open,
     }

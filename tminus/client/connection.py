@@ -40,6 +40,10 @@ class NotUnderstood(EngineGone):
     """An engine answers, but what it sent cannot be read; the message says why."""
 
 
+class TurnedAway(EngineGone):
+    """An engine answers, but lets nobody in; the message says why."""
+
+
 class NotKnown(EngineGone):
     """The engine went after it was asked and before it answered: it may have recorded the act, or not."""
 
@@ -90,7 +94,7 @@ class Client:
         await self._send(self._hello)
         await self._first.wait()
         if self.welcome is None:
-            if isinstance(self._end, NotUnderstood):
+            if isinstance(self._end, NotUnderstood | TurnedAway):
                 raise self._end
             raise EngineGone("the engine hung up at once: you may not be allowed in")
         if self.welcome.protocol != PROTOCOL:
@@ -146,7 +150,11 @@ class Client:
 
     async def _send(self, request: Request) -> None:
         try:
-            self._writer.write(msgspec.json.encode(request) + b"\n")
+            line = msgspec.json.encode(request) + b"\n"
+        except UnicodeEncodeError as error:
+            raise Refused("a name or a text that was given is no UTF-8: write it anew") from error
+        try:
+            self._writer.write(line)
             await self._writer.drain()
         except OSError as error:
             raise EngineGone("the engine has gone") from error
@@ -183,6 +191,8 @@ class Client:
             case Update():
                 self.view = merge(self.view, message)
                 self._changed.set()
+            case Reply(id=0):
+                self._end = TurnedAway(clean(message.error))
             case Reply():
                 future = self._waiting.get(message.id)
                 if future is not None and not future.done():

@@ -31,20 +31,22 @@ from tminus.engine.records import make_record_folder, opening_events, record_pat
 from tminus.engine.server import Server
 from tminus.engine.session import Session
 from tminus.engine.watch import Watch
+from tminus.outlet import bare, guard_output, lines_of
 from tminus.places import Place, UnsafePlace, place_of
 
 log = logging.getLogger("tminus.engine")
 
 
 class _Redacted(logging.Formatter):
-    """The log is an output too: secrets are masked in it."""
+    """The log is an output too: plain text without secrets. What goes on in a further line is set in, so that nothing
+    which is quoted passes for an entry of its own."""
 
     def __init__(self, redact: Redactor) -> None:
         super().__init__("%(asctime)s %(levelname)s %(name)s %(message)s")
         self._redact = redact
 
     def format(self, record: logging.LogRecord) -> str:
-        return self._redact(super().format(record))
+        return self._redact(lines_of(super().format(record)).replace("\n", "\n  "))
 
 
 @click.command()
@@ -54,6 +56,7 @@ class _Redacted(logging.Formatter):
 @click.option("--group", default="", help="Let this group in too.")
 def main(checklist: Path, t0: str, anew: bool, group: str) -> None:
     """Own the run of CHECKLIST until it is stopped."""
+    guard_output()
     try:
         loaded, registry = load(checklist)
         place = place_of(checklist, group)
@@ -88,7 +91,8 @@ async def _fly(loaded: Loaded, registry: Registry, record: RecordFile, place: Pl
     targets = resolve(loaded.checklist.targets, os.environ)
     project = loaded.path.parent.resolve()
     redact = msgspec.structs.replace(Redactor.knowing(targets.secrets), home=str(project))
-    handler = logging.StreamHandler()
+    guard_output(redact)  # what a plugin prints lands in the log as well
+    handler = logging.StreamHandler(bare(sys.stderr))
     handler.setFormatter(_Redacted(redact))
     logging.basicConfig(level=logging.INFO, handlers=[handler])
     logging.getLogger("httpx").setLevel(logging.WARNING)  # a line for each probe would bury everything else

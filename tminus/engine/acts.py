@@ -10,7 +10,8 @@ from state.crew import same_person
 from state.definition import Checklist, Item
 from state.events import Actor, Event, utc_text
 from state.recurring import is_next_come_early
-from state.run import ItemState, RunState, next_round, verdict_key
+from state.replaying import next_round
+from state.run import ItemState, RunState, verdict_key
 from state.settled import current_phase, due_again, settled, shown_verdict
 from state.verdicts import Mark, Verdict
 from tminus.client.requests import DecideGate

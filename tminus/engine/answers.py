@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Callable
 from datetime import UTC, datetime
 from typing import Any
@@ -12,12 +13,14 @@ from metrics.history import history_path
 from state.events import Actor, Event
 from state.record_file import read_record
 from state.run import RunState
+from state.settled import unsigned_roles
 from tminus.client.requests import (
     AddNote,
     Agree,
     AnswerChallenge,
     AskLease,
     CancelCheck,
+    CommitRecord,
     Correct,
     DecideGate,
     GrantLease,
@@ -37,6 +40,7 @@ from tminus.client.requests import (
     StopEngine,
     TakeLease,
 )
+from tminus.committing import Committed, NotCommitted, commit_record
 from tminus.engine import acts, crew_acts, pause_acts
 from tminus.engine.acts import Refusal
 from tminus.engine.attendance import Attendance
@@ -56,6 +60,7 @@ class Answers:
         self._session = session
         self._checking = checking
         self._attendance = attendance
+        self._committing: asyncio.Task[None] | None = None
         self._stop = stop
         path, last = session.record_path, session.run.last
         changes = {item.id for phase in session.view.phases for item in phase.items if item.effect == "change"}
@@ -78,6 +83,9 @@ class Answers:
             case CancelCheck():
                 acts.require_driver(self._session.run, actor)
                 self._checking.cancel(request.item)
+            case CommitRecord():
+                acts.require_driver(self._session.run, actor)
+                return msgspec.to_builtins(await self._committed())  # type: ignore[no-any-return]
             case StopEngine():
                 await self._end(actor, close=request.close)
             case Hello():
@@ -86,7 +94,10 @@ class Answers:
                 if isinstance(request, MarkItem | PassPhase | DecideGate):
                     await self._drive(actor)
                 made = self._among_people(actor, request) or self._made(actor, request)
-                return _told(await self._session.act(made))
+                written = await self._session.act(made)
+                if isinstance(request, SignOff) and self._is_to_be_committed(request.item):
+                    self._committing = asyncio.create_task(self._commit_signed())
+                return _told(written)
         return {}
 
     def _made(self, actor: Actor, request: Request) -> Made:
@@ -134,6 +145,29 @@ class Answers:
                 return lambda run, _: crew_acts.correct(run, actor, request)
         return None
 
+    async def _committed(self) -> Committed:
+        """Commit the record as it is now. Raises Refusal with what mends it."""
+        await self._session.save()
+        try:
+            # In a thread: hooks and signatures may take their time, and nobody else waits for them.
+            return await asyncio.to_thread(commit_record, self._session.record_path)
+        except NotCommitted as error:
+            raise Refusal(str(error)) from error
+
+    def _is_to_be_committed(self, signed: str) -> bool:
+        """Whether the item SIGNED just now has its last signature, and the checklist commits the record then."""
+        checklist = self._session.checklist
+        said = self._session.run.item(signed).confirmations
+        return checklist.commit == "at-sign-off" and not unsigned_roles(checklist.items[signed], said)
+
+    async def _commit_signed(self) -> None:
+        """Commit what was signed off; what stands against it is shown, and undoes no signature."""
+        try:
+            await self._committed()
+            self._session.trouble("", of="commit")
+        except Refusal as error:
+            self._session.trouble(f"signed off, and not committed: {error}", of="commit")
+
     async def _drive(self, actor: Actor) -> None:
         if not self._session.run.driver and not self._session.run.closed:
             await self._session.act(lambda run, _: crew_acts.first_to_act(run, actor))
@@ -142,6 +176,8 @@ class Answers:
         acts.require_driver(self._session.run, actor)
         if self._checking.running:
             raise Refusal("still running: " + ", ".join(self._checking.running) + ". Cancel or wait, then stop")
+        if self._committing is not None:
+            await self._committing
         await self._session.act(lambda _run, _now: acts.event("engine.stopped", actor))
         if close:
             await self._session.act(lambda run, now: pause_acts.close(self._session.checklist, run, actor, now))

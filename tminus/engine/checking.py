@@ -22,7 +22,8 @@ from metrics.live import Live
 from state.definition import Item
 from state.events import Actor, Event
 from state.redact import Redactor
-from state.run import RunState, outcome_data
+from state.replaying import outcome_data
+from state.run import RunState
 from state.targets import Targets
 from state.verdicts import Outcome
 from tminus.client.messages import ProgressView

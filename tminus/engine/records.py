@@ -9,6 +9,7 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any
 
+from state.clean import clean
 from state.definition import Checklist
 from state.events import Actor, Event
 from state.loader import Loaded
@@ -27,9 +28,8 @@ def make_record_folder(loaded: Loaded) -> None:
     folder = loaded.path.parent / loaded.checklist.record_dir
     folder.mkdir(parents=True, exist_ok=True)
     ignore = folder / ".gitignore"
-    if not ignore.exists():
-        with suppress(OSError):  # a run does not depend on it
-            ignore.write_text(_BESIDE, encoding="utf-8")
+    with suppress(OSError), ignore.open("x", encoding="utf-8") as file:  # a run does not depend on it
+        file.write(_BESIDE)
 
 
 def record_path(loaded: Loaded, today: datetime, *, anew: bool = False) -> Path:
@@ -58,7 +58,8 @@ def newest_record(folder: Path, title: str) -> Path | None:
 
 
 def _slug(title: str) -> str:
-    return re.sub(r"[^a-z0-9]+", "-", title.lower()).strip("-") or "run"
+    # A file's name holds 255 bytes, and the date and the names beside the record are to fit as well.
+    return re.sub(r"[^a-z0-9]+", "-", title.lower())[:160].strip("-") or "run"
 
 
 def _records(folder: Path, title: str) -> list[str]:
@@ -117,7 +118,7 @@ def _meta(loaded: Loaded, path: Path, t0: str) -> dict[str, Any]:
         "title": checklist.title,
         "t0": t0,
         "tool": f"tminus {__version__}",
-        "checklist": loaded.path.name,
+        "checklist": clean(loaded.path.name),
         "checklist_sha256": loaded.sha256,
         "outline": dict(checklist.outline()),
     }

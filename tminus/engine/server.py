@@ -29,6 +29,10 @@ log = logging.getLogger("tminus.engine")
 
 REQUEST_BYTES = 64 * 1024
 BACKLOG_BYTES = 2 * 1024 * 1024
+HELLO_WITHIN = 10.0  # seconds
+FAREWELL = 5.0  # seconds that a client has to read its last replies
+CONNECTIONS = 128
+UNDER_WAY = 32  # requests of one connection; more are read when one of these is answered
 
 
 class Outbox:
@@ -40,6 +44,10 @@ class Outbox:
         self._bytes = 0
         self._behind = False
         self._ready = asyncio.Event()
+        self._room = asyncio.Event()
+        self._room.set()
+        self._sent = asyncio.Event()
+        self._sent.set()
 
     def put(self, message: Update | Reply) -> None:
         """Add MESSAGE; updates are dropped for a snapshot once too much is waiting, replies never are."""
@@ -51,20 +59,39 @@ class Outbox:
         else:
             self._lines.append(line)
             self._bytes += len(line)
+        if self._bytes > BACKLOG_BYTES:
+            self._room.clear()
+        self._sent.clear()
         self._ready.set()
+
+    async def room(self) -> None:
+        """Wait until the client has read most of what it was told: whoever reads no replies is read no requests."""
+        await self._room.wait()
+
+    async def sent(self) -> None:
+        """Wait until everything is with the kernel."""
+        await self._sent.wait()
 
     async def drain_into(self, writer: asyncio.StreamWriter) -> None:
         """Write what is there as it comes, until cancelled or the client has gone (OSError)."""
-        while True:
-            await self._ready.wait()
-            self._ready.clear()
-            lines, self._lines, self._bytes = self._lines, [], 0
-            writer.writelines(lines)
-            await writer.drain()
-            if self._behind:
-                self._behind = False
-                writer.write(snapshot_line(self._session))
+        try:
+            while True:
+                await self._ready.wait()
+                self._ready.clear()
+                lines, self._lines, self._bytes = self._lines, [], 0
+                writer.writelines(lines)
                 await writer.drain()
+                if self._behind:
+                    self._behind = False
+                    writer.write(snapshot_line(self._session))
+                    await writer.drain()
+                if self._bytes <= BACKLOG_BYTES:
+                    self._room.set()
+                if not self._ready.is_set():
+                    self._sent.set()
+        finally:  # it has gone: there is nothing to wait for
+            self._room.set()
+            self._sent.set()
 
 
 def snapshot_line(session: Session) -> bytes:
@@ -80,7 +107,7 @@ class Server:
         self._answer = answer
         self._attendance = attendance
         self._clients: set[asyncio.Task[None]] = set()
-        self._numbers = 0
+        self._numbers = self._turned_away = 0
 
     async def listen(self, path: Path, group: int = -1) -> asyncio.Server:
         """Begin to listen at PATH, for the owner and, unless it is -1, for the GROUP of that id."""
@@ -93,6 +120,9 @@ class Server:
         await asyncio.gather(*self._clients, return_exceptions=True)
 
     async def _accept(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        if len(self._clients) >= CONNECTIONS:
+            await self._turn_away(reader, writer)
+            return
         task = asyncio.current_task()
         assert task is not None
         self._clients.add(task)
@@ -101,15 +131,33 @@ class Server:
         try:
             await self._serve(number, reader, writer)
         except (OSError, ValueError, msgspec.DecodeError, asyncio.CancelledError):
-            pass  # a client that left, flooded us or spoke rubbish: its own connection ends, nothing else
+            # A client that left, flooded us or spoke rubbish: its own connection ends, nothing else. What it has
+            # not read by now it will not: it is not kept for it.
+            writer.transport.abort()
         finally:
             self._clients.discard(task)
             writer.close()
             self._attendance.leaves(number)
 
+    async def _turn_away(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        """Tell who said hello that there is no room; a second hundred of them is told nothing."""
+        self._turned_away += 1
+        why = f"the engine has {CONNECTIONS} connections already: close one, and come again"
+        try:
+            if self._turned_away <= CONNECTIONS:
+                async with asyncio.timeout(1.0):
+                    await reader.readline()
+                writer.write(msgspec.json.encode(Reply(id=0, error=why)) + b"\n")
+        except (OSError, ValueError):
+            pass
+        finally:
+            self._turned_away -= 1
+            writer.close()
+
     async def _serve(self, number: int, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         decoder = msgspec.json.Decoder(Request)
-        hello = decoder.decode(await reader.readline())
+        async with asyncio.timeout(HELLO_WITHIN):
+            hello = decoder.decode(await reader.readline())
         if not isinstance(hello, Hello):
             return
         actor = peer(writer.get_extra_info("socket"), hello.name, hello.origin)
@@ -126,23 +174,38 @@ class Server:
             self._session.listeners.append(outbox.put)
         sender = asyncio.create_task(outbox.drain_into(writer))
         asked: set[asyncio.Task[None]] = set()
+        turns = asyncio.Semaphore(UNDER_WAY)
+
+        def answered(task: asyncio.Task[None]) -> None:
+            asked.discard(task)
+            turns.release()
+
         try:
-            while line := await reader.readline():
+            while line := await self._next(reader, outbox, turns):
                 request = decoder.decode(line)
                 self._attendance.heard(actor.uid)
                 if isinstance(request, Look):
                     self._attendance.looks(number, clean(request.item)[:80])
                     outbox.put(Reply(id=request.id))
+                    turns.release()
                     continue
                 task = asyncio.create_task(self._reply(actor, request, outbox))
                 asked.add(task)
-                task.add_done_callback(asked.discard)
+                task.add_done_callback(answered)
             # A command that asked and closed its half still gets its answer.
             await asyncio.gather(*asked)
+            async with asyncio.timeout(FAREWELL):
+                await outbox.sent()
         finally:
             sender.cancel()
             if hello.watch:
                 self._session.listeners.remove(outbox.put)
+
+    async def _next(self, reader: asyncio.StreamReader, outbox: Outbox, turns: asyncio.Semaphore) -> bytes:
+        """The next line, once there is room for its answer; nothing at the end."""
+        await turns.acquire()
+        await outbox.room()
+        return await reader.readline()
 
     async def _reply(self, actor: Actor, request: Request, outbox: Outbox) -> None:
         try:

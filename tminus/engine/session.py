@@ -32,6 +32,7 @@ from tminus.engine.views import EffectOf, LooksOf, changes, is_complete, phase_f
 
 Listener = Callable[[Update], None]
 
+SHOW_PEOPLE_AFTER = 0.1  # seconds
 SAVE_EVERY = 1.0  # seconds between two foldings of the log into the TOML file, at the least
 
 
@@ -64,6 +65,7 @@ class Session:
         self._lock = asyncio.Lock()
         self._dirty = asyncio.Event()
         self._people: tuple[Presence, ...] = ()
+        self._showing: asyncio.TimerHandle | None = None
         self.gone_since: Callable[[int], str] = lambda _: ""  # of a uid: when it was last heard of; set by who knows
         self._troubles: dict[str, str] = {}
         self.view = View(phases=phase_faces(checklist, effect_of, looks_of), roles=role_views(checklist))
@@ -122,8 +124,14 @@ class Session:
             self.refresh()
 
     def present(self, people: Iterable[Presence]) -> None:
-        """Say who has a screen open."""
+        """Say who has a screen open, and where they look. Shown a moment later: a cursor that runs down a list, or a
+        client that does nothing but look, costs no more than one that stands still."""
         self._people = tuple(people)
+        if self._showing is None:
+            self._showing = asyncio.get_running_loop().call_later(SHOW_PEOPLE_AFTER, self._show_people)
+
+    def _show_people(self) -> None:
+        self._showing = None
         self.refresh()
 
     def refresh(self) -> None:

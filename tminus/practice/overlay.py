@@ -23,11 +23,15 @@ def shipped(name: str) -> str:
     return (Path(__file__).resolve().parents[2] / name).read_text(encoding="utf-8")
 
 
-def write_checklist(folder: Path, targets: Mapping[str, Target]) -> Path:
-    """Write the rehearsal's checklist for the stage in FOLDER, and what it extends. Returns its path."""
+def write_checklist(folder: Path, targets: Mapping[str, Target], *, alone: bool = True) -> Path:
+    """Write the rehearsal's checklist for the stage in FOLDER, and what it extends. Returns its path.
+
+    Flown ALONE, by one person or nobody at all, it waits for no second one, and the record says so.
+    """
     overlay = resources.files("tminus.practice").joinpath("overlay.toml").read_text(encoding="utf-8")
     write_atomically(folder / "base.toml", shipped("checklist.toml").encode())
     write_atomically(folder / "journeys.toml", shipped("journeys.toml").encode())
     path = folder / "checklist.toml"
-    write_atomically(path, (overlay + tomli_w.dumps({"targets": dict(targets)})).encode())
+    text = tomli_w.dumps({"alone": alone}) + overlay + tomli_w.dumps({"targets": dict(targets)})
+    write_atomically(path, text.encode())
     return path

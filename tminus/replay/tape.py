@@ -11,7 +11,8 @@ from functools import cached_property
 from metrics.history import Recording
 from state.definition import Checklist
 from state.events import Event, utc_text
-from state.run import ItemState, RunState, apply
+from state.replaying import apply
+from state.run import ItemState, RunState
 from state.settled import GateLight
 from tminus.client.messages import ItemFace, ItemView, PhaseFace, RunInfo, StepFace, View
 from tminus.engine.views import is_complete, phase_faces, role_views, run_sections

@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
 
+from checks.code.blueprint_yaml import BlueprintError, Scalar, Sequence, Table, as_text, read_tree
 from state.clean import clean
 from tminus.survey.found import Found, text_of
 
@@ -30,40 +29,29 @@ def blueprint(folder: Path) -> Blueprint | None:
     name = next((n for n in ("render.yaml", "render.yml") if (folder / n).is_file()), None)
     if name is None:
         return None
-    import yaml
-
     try:
-        data = yaml.safe_load(text_of(folder / name))
-    except yaml.YAMLError as error:
-        mark = getattr(error, "problem_mark", None)
-        return Blueprint(trouble=f"{name} is no YAML" + (f" (line {mark.line + 1})" if mark else ""))
-    if not isinstance(data, dict):
-        return Blueprint(trouble=f"{name} names no services")
+        data = read_tree(text_of(folder / name), name)
+    except BlueprintError as error:
+        return Blueprint(trouble=f"{name} is no YAML" + (f" (line {error.line})" if error.line else ""))
     services = [
-        (f"{name}: services[{n}]", one) for n, one in _tables(data.get("services")) if one.get("type") == "web"
+        (f"{name}: services[{n}]", one) for n, one in enumerate(data.tables("services")) if one.text("type") == "web"
     ]
-    databases = [(f"{name}: databases[{n}]", one) for n, one in _tables(data.get("databases"))]
-    where, first = services[0] if services else ("", {})
+    databases = [(f"{name}: databases[{n}]", one) for n, one in enumerate(data.tables("databases"))]
+    where, first = services[0] if services else ("", Table(0))
     domains = first.get("domains")
+    listed = domains.items[:1] if isinstance(domains, Sequence) else ()
+    domain = next((as_text(one) for one in listed if isinstance(one, Scalar)), "")
     return Blueprint(
         web=tuple(found for at, one in services if (found := _text(one, "name", at))),
         databases=tuple(found for at, one in databases if (found := _text(one, "name", at))),
         health_path=_text(first, "healthCheckPath", where),
         region=_text(first, "region", where),
-        domain=Found(clean(domains[0]), f"{where}.domains[0]")
-        if isinstance(domains, list) and domains and isinstance(domains[0], str)
-        else None,
+        domain=Found(clean(domain), f"{where}.domains[0]") if domain else None,
         start=_text(first, "startCommand", where),
-        variables=tuple(
-            str(one["key"]) for _, one in _tables(first.get("envVars")) if isinstance(one.get("key"), str)
-        ),
+        variables=tuple(key for one in first.tables("envVars") if (key := one.text("key"))),
     )
 
 
-def _tables(value: Any) -> Iterator[tuple[int, dict[str, Any]]]:
-    yield from ((n, one) for n, one in enumerate(value if isinstance(value, list) else ()) if isinstance(one, dict))
-
-
-def _text(table: dict[str, Any], key: str, where: str) -> Found | None:
-    value = table.get(key)
-    return Found(clean(value), f"{where}.{key}") if isinstance(value, str) and value else None
+def _text(table: Table, key: str, where: str) -> Found | None:
+    value = table.text(key)
+    return Found(clean(value), f"{where}.{key}") if value else None

@@ -24,6 +24,7 @@ from state.clean import clean
 from state.redact import MASK, Redactor
 from tminus.cli.common import COULD_NOT_LOOK, DOES_NOT_HOLD
 from tminus.cli.db.progress import Shown
+from tminus.outlet import bare
 
 _SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 
@@ -68,7 +69,7 @@ def carry_out(
     A failure is told on stderr, without a secret; with AS_JSON stdout holds one document whatever happens.
     """
     known = Redactor.knowing(s for s in secrets if s).secrets
-    shown = Shown(sys.stderr, terminal=_is_terminal())
+    shown = Shown(bare(sys.stderr), terminal=_is_terminal())
     stop, ended = _Stop(), _Ended()
 
     def body() -> None:

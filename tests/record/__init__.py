@@ -1,0 +1,1 @@
+"""Records as evidence: verified, committed, and compared."""
