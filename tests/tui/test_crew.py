@@ -235,7 +235,7 @@ def test_a_critical_value_is_asked_for_again_and_not_read_back() -> None:
     at = scene(msgspec.structs.replace(view, phases=phases, items={"notify": said}))
     assert [face.id for face in asked_again(at)] == ["notify"]
     text = words(readback_lines(at, 90))
-    assert "Notify the team: typed once more (anna)" in text and "msg 17" not in text
+    assert "Notify the team: its value is asked once more (anna)" in text and "msg 17" not in text
     waived = msgspec.structs.replace(said, mark="waived")
     assert asked_again(replace(at, view=msgspec.structs.replace(at.view, items={"notify": waived}))) == []
 

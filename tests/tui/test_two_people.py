@@ -309,7 +309,7 @@ async def read_back(seat: Seat, value: str) -> None:
     assert value not in text_of(seat.app)
     await seat.says(value)
     await seat.asks("Phase complete?")
-    assert "typed once more" in seat.asked
+    assert "its value is asked once more" in seat.asked
     await seat.press("y")
 
 
