@@ -135,7 +135,7 @@ def _drives(one: Presence, scene: Scene) -> bool:
 
 def _other(one: Presence, scene: Scene, *, asks: bool) -> Sequence[Span]:
     you = " (you)" if one.uid == scene.uid else ""
-    return ((plain(one.name) + you, ""), (" asks for control", "warn strong") if asks else ("", ""))
+    return ((plain(one.name) + you, ""), (" (asks for control)", "warn strong") if asks else ("", ""))
 
 
 def _title(scene: Scene) -> Line:
