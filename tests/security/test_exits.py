@@ -9,12 +9,9 @@ from hostile import MARK, harms, on_a_terminal
 COMMANDS = {
     "status": ["status"],
     "an item": ["status", "says"],
-    "json": ["status", "says", "--json"],
     "do": ["do", "prints"],
     "check": ["check", "says"],
     "due": ["due"],
-    "validate": ["validate"],
-    "checks": ["checks", "ours"],
     "one check": ["checks", "ours.says"],
 }
 

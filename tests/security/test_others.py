@@ -96,7 +96,11 @@ def test_another_user_reads_the_record_alone(flown: Flown) -> None:
         path for path in made_by_the_engine(flown) if as_nobody(lambda path=path: path.open("rb").close()) is None
     ]
     assert {path.name for path in readable} <= {flown.record.name, ".gitignore"}
-    writable = [path for path in flown.folder.rglob("*") if as_nobody(lambda path=path: os.access(path, os.W_OK))]
+    writable = [
+        path
+        for path in [flown.folder, *made_by_the_engine(flown)]
+        if as_nobody(lambda path=path: os.access(path, os.W_OK))
+    ]
     assert writable == []
 
 
