@@ -19,8 +19,8 @@ import psycopg2
 import pytest
 import tomli_w
 from canaries import MARK, PASSWORD, SECRETS, Processes, database_url, songs, unpacked
-from flown import environment
 from hostile import on_a_terminal
+from hostile_run import environment
 
 from rehearsal.postgres import Postgres
 from tminus.client import (

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import pytest
-from flown import Flown
 from hostile import MARK, harms, on_a_terminal
+from hostile_run import Flown
 
 COMMANDS = {
     "status": ["status"],

@@ -16,8 +16,8 @@ from typing import Any
 
 import psutil
 import pytest
-from flown import LOG, Flown
 from hostile import harms, on_a_terminal
+from hostile_run import LOG, Flown
 
 from state.durable import write_atomically
 from state.record_file import RecordFile

@@ -16,8 +16,8 @@ from contextlib import suppress
 
 import pyte
 import pytest
-from flown import Flown
 from hostile import MARK, harms_of_screen
+from hostile_run import Flown
 
 DOWN, ESCAPE = "\x1b[B", "\x1b"
 

@@ -12,8 +12,8 @@ from contextlib import closing
 from pathlib import Path
 
 import pytest
-from flown import Flown
 from hostile import ENDLESS, MARK, PAYLOADS, harms, hostile_text, on_a_terminal, storable
+from hostile_run import Flown
 from hypothesis import given, settings
 
 from state.events import Event, chained, plain
