@@ -91,7 +91,7 @@ class Processes:
 
     def _look(self) -> None:
         looked: Counter[str] = Counter()
-        while not self._stop.wait(0.015):
+        while not self._stop.wait(0.03):
             for name in os.listdir("/proc"):  # noqa: PTH208 (thousands of times)
                 # A process that has not become another program by now does not.
                 if not name.isdigit() or looked[name] > 5:
