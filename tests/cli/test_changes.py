@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tminus.cli.follow import due_in
+from tminus.cli.follow import due_in, steady
 from tminus.cli.show import fitted
 from tminus.client.changes import changes
 from tminus.client.messages import (
@@ -72,10 +72,10 @@ def test_a_metric_is_told_when_its_status_changes_and_not_when_its_value_does() 
 def test_the_verdict_and_its_blockers() -> None:
     blockers = (*BEFORE.standing.blockers, BlockerView("gate", "errors", "tripped"))
     assert told(standing=StandingView(go="HOLD", phase="one", blockers=blockers)) == [
-        "verdict: HOLD, was NO-GO", "against GO gate errors: tripped",
+        "verdict: HOLD, was NO-GO", "gate errors: stands against GO",
     ]  # fmt: skip
     assert told(standing=StandingView(go="GO", phase="one")) == [
-        "verdict: GO, was NO-GO", "no longer against GO item look: not checked yet",
+        "verdict: GO, was NO-GO", "item look: no longer stands against GO",
     ]  # fmt: skip
 
 
@@ -115,6 +115,34 @@ def test_a_gate_tells_its_state_why_and_that_it_waits() -> None:
         "gate errors: tripped, was clear: 12% > 10%",
         "gate errors: waits for a decision: roll-back, continue or extend",
     ]
+
+
+def test_the_blocker_of_a_gate_is_not_told_beside_its_state_and_that_of_an_item_says_why() -> None:
+    gate = msgspec.structs.replace(BEFORE.gates["errors"], state="unknown", why="no data")
+    blockers = (*BEFORE.standing.blockers, BlockerView("gate", "errors", "no data"))
+    standing = StandingView(go="NO-GO", phase="one", blockers=blockers)
+    assert told(gates={"errors": gate}, standing=standing) == ["gate errors: unknown, was clear: no data"]
+    blockers = (*BEFORE.standing.blockers, BlockerView("item", "push", "waits for a second person"))
+    standing = StandingView(go="NO-GO", phase="one", blockers=blockers)
+    assert told(standing=standing) == ["item push: stands against GO: waits for a second person"]
+
+
+def p95(status: str) -> View:
+    return msgspec.structs.replace(BEFORE, metrics={"p95": MetricView(metric="p95", label="p95", status=status)})
+
+
+def test_a_metric_that_goes_to_and_fro_says_nothing_and_a_bad_one_is_told_at_once() -> None:
+    shown, since = steady(BEFORE, BEFORE, {}, 0.0)
+    for now, status in enumerate(("unknown", "ok", "unknown", "warn", "unknown", "ok"), 1):
+        shown, since = steady(BEFORE, p95(status), since, float(now))
+        assert changes(BEFORE, shown) == [], status
+    shown, since = steady(BEFORE, p95("bad"), since, 7.0)
+    assert [one.words for one in changes(BEFORE, shown)] == ["bad, was ok: no data"]
+    bad = shown
+    shown, since = steady(bad, p95("ok"), since, 8.0)
+    assert changes(bad, shown) == []
+    shown, since = steady(bad, p95("ok"), since, 18.0)
+    assert [one.words for one in changes(bad, shown)] == ["ok, was bad: no data"]
 
 
 def test_a_hold_is_raised_and_released() -> None:

@@ -24,6 +24,8 @@ from tminus.client.changes import Change, changes
 from tminus.client.connection import Client, EngineGone, NotUnderstood, OtherVersion
 from tminus.client.messages import View
 
+KIND = "watcher"
+STEADY = 10.0  # seconds
 AGAIN = 1.0  # seconds between two looks for an engine that has gone
 
 
@@ -49,23 +51,25 @@ def follow(caller: Caller, *, utc: bool, at_most: int, patience: float) -> int:
 
 
 async def _follow(caller: Caller, teller: Teller, patience: float) -> int:
-    name, told, lost = your_name(caller.name), View(), 0.0
+    name, told, lost, since = your_name(caller.name), View(), 0.0, Since()
     while True:
-        client = Client(find_place(caller.checklist).socket, name=name, kind="watcher", watch=True)
+        client = Client(find_place(caller.checklist).socket, name=name, kind=KIND, watch=True)
         try:
             async with client:
                 if not told.phases:
-                    await teller.begin(client.view)
-                    told = client.view
+                    told = _others(client.view, client)
+                    await teller.begin(told)
                 elif lost:
                     await teller.say([Change("engine", "", "is back")])
                 lost = 0.0
                 with contextlib.suppress(EngineGone):
-                    async for view in client.updates():
+                    async for seen in client.updates():
+                        view, since = steady(told, _others(seen, client), since, time.monotonic())
                         await teller.say(changes(told, view))
                         told = view
-                await teller.say(changes(told, client.view))  # its last words
-                told = client.view
+                view = _others(client.view, client)
+                await teller.say(changes(told, view))  # its last words
+                told = view
                 raise EngineGone("has gone")
         except (OtherVersion, NotUnderstood) as error:
             end(COULD_NOT_LOOK, str(error))
@@ -81,6 +85,30 @@ async def _follow(caller: Caller, teller: Teller, patience: float) -> int:
         if time.monotonic() - lost >= patience:
             end(COULD_NOT_LOOK, f"no engine came back in {format_duration(patience)}")
         await asyncio.sleep(min(AGAIN, patience))
+
+
+def _others(view: View, client: Client) -> View:
+    """VIEW without ourselves among the people."""
+    me = (client.welcome.uid, client.welcome.name) if client.welcome else (-1, "")
+    others = tuple(one for one in view.run.people if one.kind != KIND or (one.uid, one.name) != me)
+    return msgspec.structs.replace(view, run=msgspec.structs.replace(view.run, people=others))
+
+
+Since = dict[str, tuple[str, float]]
+"""Metric → its status, and the moment since which it has it."""
+
+
+def steady(told: View, view: View, since: Since, now: float) -> tuple[View, Since]:
+    """VIEW, but for metrics that only just changed: they stay as they were TOLD until they have kept their status for
+    STEADY seconds, so that one that goes to and fro says nothing. What is bad is told at once."""
+    metrics, kept = dict(view.metrics), Since()
+    for name, metric in view.metrics.items():
+        status, began = since.get(name, (metric.status, now))
+        kept[name] = (metric.status, began if status == metric.status else now)
+        before = told.metrics.get(name)
+        if before is not None and metric.status not in (before.status, "bad") and now - kept[name][1] < STEADY:
+            metrics[name] = before
+    return msgspec.structs.replace(view, metrics=metrics), kept
 
 
 @dataclass(frozen=True)

@@ -37,16 +37,16 @@ def changes(before: View, after: View) -> list[Change]:
     >>> changes(View(), View())
     []
     """
-    items = list(_items(before, after))
+    gates, items = list(_gates(before, after)), list(_items(before, after))
     return [
         *_run(before, after),
         *_holds(before, after),
         *_verdict(before, after),
-        *_gates(before, after),
+        *gates,
         *_crew(before, after),
         *_phases(before, after),
         *items,
-        *_blockers(before, after, {change.id for change in items}),
+        *_blockers(before, after, {(one.kind, one.id) for one in (*gates, *items)}),
         *_metrics(before, after),
         *_people(before, after),
     ]
@@ -167,17 +167,19 @@ def _item(face: ItemFace, was: ItemView, now: ItemView) -> str:
     return ", ".join(parts)
 
 
-def _blockers(before: View, after: View, told: set[str]) -> Iterator[Change]:
-    """Blockers that came and went, but for those that another line tells, and for the many of a new phase."""
+def _blockers(before: View, after: View, told: set[tuple[str, str]]) -> Iterator[Change]:
+    """Blockers that came and went, but for those that a line TOLD of already, and for the many of a new phase."""
     if after.standing.phase != before.standing.phase:
         return
-    was = {(one.kind, one.id): one.why for one in before.standing.blockers}
+    was = {(one.kind, one.id) for one in before.standing.blockers}
     now = {(one.kind, one.id): one.why for one in after.standing.blockers}
-    for kind, name in sorted(now.keys() ^ was.keys()):
-        if kind in ("hold", "challenge") or (kind == "item" and name in told):
+    for kind, name in sorted(now.keys() ^ was):
+        if kind in ("hold", "challenge") or (kind, name) in told:
             continue
-        why = now.get((kind, name))
-        yield Change("against GO" if why else "no longer against GO", f"{kind} {name}", why or was[kind, name])
+        # Why a gate stands against GO is in the line of its state.
+        why = f": {now[kind, name]}" if (kind, name) in now and kind != "gate" else ""
+        against = "stands against GO" if (kind, name) in now else "no longer stands against GO"
+        yield Change(kind, name, f"{against}{why}")
 
 
 def _metrics(before: View, after: View) -> Iterator[Change]:
