@@ -20,7 +20,7 @@ from state.run import RunState
 
 _JOURNAL = "\n[journal]\n"
 _SCHEMA = re.compile(r"^schema = (\d+)$", re.MULTILINE)
-_NO_JOURNAL = "the record holds no journal: it was cut short"
+_NO_JOURNAL = "it holds no journal: it was cut short, or is no record"
 _CHANGED = "it was changed after it was written: the events after it vouch for another one"
 _NAMED = 10  # tables that differ, at the most
 _SHOWN = 120  # characters of a value
@@ -61,8 +61,9 @@ class Edited(msgspec.Struct, frozen=True, kw_only=True):
 class Examined(msgspec.Struct, frozen=True, kw_only=True):
     """What a record's text holds. `events` are those before `broken`, sound and replayed to `state`.
 
-    `toml` is why the text is no TOML. `differs` says what was changed since the seal was set: event, table, seal (it
-    alone), text (what says nothing: comments, spaces, order), or missing: there is none. Empty when it fits.
+    `toml` is why the text cannot be read as a record's TOML. `differs` says what was changed since the seal was set:
+    event, table, seal (it alone), text (what says nothing: comments, spaces, order), or missing: there is none. Empty
+    when the seal fits.
     """
 
     state: RunState
@@ -80,20 +81,20 @@ class Examined(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def examine(text: str) -> Examined:
-    """Every part of a record's TEXT, by itself. Raises NoRecord for what is none, or is of a newer version."""
-    data, broken_toml = _loaded(text)
-    _must_be_a_record(text, data)
+    """Every part of a record's TEXT, by itself. Raises NoRecord for what is no TOML, or of a newer version."""
+    data, why = _loaded(text)
+    why = _why_no_record(text, data) or why
     events, state, broken = _walked(_written(text, data))
     edited = () if broken or data is None else tuple(_edited(data, state))
     body, sealed = sealed_body(text)
     differs = ""
     if not sealed:
-        differs = "event" if broken else "table" if edited else _which_text(body, state, events, data)
+        differs = _differs(body, broken, edited) or _which_text(body, state, events, data)
     return Examined(
         state=state,
         events=tuple(events),
         broken=broken,
-        toml=broken_toml,
+        toml=why,
         edited=edited[:_NAMED],
         sealed=sealed,
         differs=differs,
@@ -125,7 +126,8 @@ def _loaded(text: str) -> tuple[dict[str, Any] | None, str]:
         return None, str(error) or type(error).__name__
 
 
-def _must_be_a_record(text: str, data: dict[str, Any] | None) -> None:
+def _why_no_record(text: str, data: dict[str, Any] | None) -> str:
+    """What is missing of a record that could be one. Raises NoRecord for what cannot be one, or is a newer one."""
     if data is None:
         found = _SCHEMA.search(text)
         if found is None or not (_JOURNAL in text or "\n[run]\n" in text):
@@ -135,8 +137,7 @@ def _must_be_a_record(text: str, data: dict[str, Any] | None) -> None:
         schema = data.get("schema")
     if isinstance(schema, int) and schema > SCHEMA:
         raise NoRecord(f"written by a newer tminus (record schema {schema}; this one reads up to {SCHEMA})")
-    if schema != SCHEMA or (data is not None and not {"journal", "run"} & data.keys()):
-        raise NoRecord("it is no record of tminus")
+    return "" if schema == SCHEMA else "it is no record of tminus: it names no schema"
 
 
 # A line of the journal: its number in the text (0: not known), and the event or why it cannot be read.
@@ -241,9 +242,13 @@ def _place(event: Event, why: str, line: int = 0) -> Place:
     return Place(seq=event.seq, why=why, kind=event.kind, utc=event.utc, item=event.item, line=line)
 
 
-def _which_text(body: str, state: RunState, events: Sequence[Event], data: dict[str, Any] | None) -> str:
+def _differs(body: str, broken: Place | None, edited: Sequence[Edited]) -> str:
     if not body:
         return "missing"
+    return "event" if broken else "table" if edited else ""
+
+
+def _which_text(body: str, state: RunState, events: Sequence[Event], data: dict[str, Any] | None) -> str:
     if data is None:
         return "text"
     same = sealed_body(render(state, [event_line(one) for one in events]))[0] == body

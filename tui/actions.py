@@ -84,7 +84,7 @@ ACTIONS: tuple[Action, ...] = (
     Action("hand-over", "D", "hand over", "Hand control to who asked for it, or to another who is here", "people",
            "record", "tminus hand-over", crew_reasons.hand_over),
     Action("keep", "K", "keep control", "Keep control, with a word to who asked for it", "people",
-           "record", "tminus refuse", crew_reasons.keep),
+           "record", "tminus refuse --reason TEXT", crew_reasons.keep),
     Action("let-go", "L", "let go", "Drive no longer: nobody does until somebody takes control", "people",
            "record", "tminus drive --release", crew_reasons.let_go),
     Action("challenge", "C", "challenge", "Pin a question to the item or the run, to be answered; anybody may",

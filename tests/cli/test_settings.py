@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from state.problems import ChecklistError
-from tminus.cli.common import your_name
+from tminus.cli.common import Stop, your_name
 from tminus.settings import read_settings, settings_path
 
 
@@ -32,5 +32,6 @@ def test_a_mistake_is_named_with_its_file(config, text) -> None:
     config.write_text(text)
     with pytest.raises(ChecklistError, match=r"config\.toml"):
         read_settings(config)
-    with pytest.raises(SystemExit):
+    with pytest.raises(Stop) as stopped:
         your_name("")
+    assert stopped.value.exit_code == 2

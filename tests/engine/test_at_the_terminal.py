@@ -53,6 +53,15 @@ title = "First"
     ask = "How many rows?"
 
 [[phase]]
+id = "between"
+title = "Between"
+  [[phase.step]]
+  title = "Step"
+    [[phase.step.item]]
+    id = "left"
+    text = "May be left"
+
+[[phase]]
 id = "two"
 title = "Second"
   [[phase.step]]
@@ -161,6 +170,7 @@ def test_a_value_is_asked_for_and_typed_again_at_the_pause_point(flying: Flying)
         at.shows("that is not the value")
         assert at.ends() == 1
     with tminus(flying, "go") as at:
+        at.types("41023")  # to no question
         at.shows("count: How many rows?")
         at.types("41023")
         at.shows("GO? [y/N]")
@@ -168,6 +178,17 @@ def test_a_value_is_asked_for_and_typed_again_at_the_pause_point(flying: Flying)
         at.shows("GO is recorded")
         assert at.ends() == 0
     assert status(flying)["gone"] == ["one"]
+
+
+def test_what_changes_while_it_is_read_back_is_read_back_again(flying: Flying) -> None:
+    assert flying.tminus("skip", "left", "--reason", "it was agreed to leave it out").returncode == 0
+    with tminus(flying, "go") as at:
+        at.shows("GO? [y/N]")
+        assert flying.tminus("waive", "left", "--reason", "and now it is something else").returncode == 0
+        at.types("y")
+        at.shows("something changed while you read")
+        assert at.ends() == 1
+    assert flying.tminus("go", "--yes").returncode == 0
 
 
 def test_a_roll_back_shows_the_evidence_and_wants_the_words_typed(flying: Flying) -> None:

@@ -275,6 +275,16 @@ def test_a_signature_stands_below_what_was_not_simply_done(told, call) -> None:
     assert told("sign-off", "cook")[0] == 2
 
 
+def test_the_stream_ends_quietly_when_nobody_reads_it_any_more(flying: Flying, told) -> None:
+    watching = Watching(flying, "--json")
+    watching.line()
+    watching.process.stdout.close()
+    while watching.process.poll() is None:
+        told("hold", "smoke once more")
+        told("release")
+    assert watching.process.returncode == 0 and watching.process.stderr.read() == ""
+
+
 def test_the_stream_tells_what_changes_and_ends_when_the_run_is_closed(flying: Flying, told) -> None:
     watching = Watching(flying, "--json", "--patience", "30s")
     assert json.loads(watching.line())["kind"] == "status"

@@ -155,12 +155,17 @@ def test_a_record_that_tells_first_attempts_as_they_once_were_told_still_holds()
     assert examine(f'{body}[seal]\nsha256 = "{hashlib.sha256(body.encode()).hexdigest()}"\n').holds
 
 
-@pytest.mark.parametrize(
-    "text", ["", "schema = 1\ntitle = 'a checklist'\n", "{}", "a = [", "schema = 2\n[journal]\n"]
-)
-def test_what_is_no_record_is_told_apart_from_one_that_is_broken(text: str) -> None:
+@pytest.mark.parametrize("text", ["a = [", "\x00", "schema = 2\n[journal]\n", "schema = 9\n[run]\n["])
+def test_what_cannot_be_read_is_told_apart_from_what_is_broken(text: str) -> None:
     with pytest.raises(NoRecord):
         examine(text)
+
+
+@pytest.mark.parametrize("text", ["", "hello = 1\n", "schema = 1\ntitle = 'x'\n", TEXT.replace("schema = 1\n", "")])
+def test_what_is_toml_and_no_record_does_not_hold(text: str) -> None:
+    found = examine(text)
+    assert not found.holds
+    assert found.toml or found.broken
 
 
 def test_the_log_is_part_of_it(project: Project) -> None:
@@ -252,6 +257,18 @@ def test_a_record_that_lost_its_last_events_is_caught_by_git(project: Project) -
     assert found.git.why.endswith("it is gone, and 2 after it")
 
 
+def test_another_run_under_the_same_name_is_no_rewriting_once_it_is_committed(project: Project) -> None:
+    project.git("add", "deployments")
+    project.git("commit", "-q", "-m", "One")
+    project.record.unlink()
+    write(project.record, [replace(one, utc=one.utc.replace("2026", "2027")) for one in evening()])
+    assert not verify(project.record).holds
+    project.git("commit", "-q", "-am", "Two")
+    found = verify(project.record)
+    assert found.holds
+    assert found.git.others == 1
+
+
 def test_a_commit_of_damage_that_was_mended_vouches_for_nothing(project: Project) -> None:
     sound = project.record.read_text()
     for text in (sound, sound.replace("Anna", "Eve"), sound):
@@ -290,4 +307,4 @@ def test_the_command_says_it_for_people_and_machines(project: Project) -> None:
     assert "what to do:" in bad.stdout
     assert "no signature" in bad.stdout
     assert "\x1b" not in bad.stdout
-    assert project.tminus("record", "verify", "checklist.toml").returncode == 2
+    assert project.tminus("record", "verify", ".git/HEAD").returncode == 2

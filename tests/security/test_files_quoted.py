@@ -65,12 +65,12 @@ def audit(folder: Path) -> list[str]:
         con.execute(f'INSERT INTO "{quoted}" VALUES (1, ?, ?, ?)', (TEXT, TEXT, TEXT))
         con.execute(f'INSERT INTO "{quoted}" VALUES (2, ?, ?, ?)', (ENDLESS, UNTERMINATED, "a\0b"))
         con.commit()
-    return ["db", "audit", "app.db"]
+    return ["db", "audit", "--sqlite", "app.db"]
 
 
 def no_database(folder: Path) -> list[str]:
     (folder / NAME).write_bytes(TEXT.encode())
-    return ["db", "audit", NAME]
+    return ["db", "audit", "--sqlite", NAME]
 
 
 def init(folder: Path) -> list[str]:
@@ -116,7 +116,7 @@ ALL += (init, forged_record, played_record, due, doctor)
 @pytest.mark.parametrize("made", ALL, ids=lambda made: made.__name__)
 def test_what_is_quoted_is_plain_text(made: Callable[[Path], list[str]], tmp_path: Path) -> None:
     hostile_terminal = {"XDG_CONFIG_HOME": str(tmp_path), "LC_ALL": NAME, "TMUX": NAME, "TERM": NAME}
-    odd = hostile_terminal if made is doctor else {"XDG_CONFIG_HOME": str(tmp_path)}
+    odd = hostile_terminal if made is doctor else {"XDG_CONFIG_HOME": str(tmp_path), "TERM": "dumb"}
     code, raw = on_a_terminal(made(tmp_path), tmp_path, odd)
     assert harms(raw) == []
     assert b"Traceback" not in raw, raw[-3000:].decode()

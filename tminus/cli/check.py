@@ -22,6 +22,7 @@ from state.targets import resolve
 from state.verdicts import Outcome, Verdict
 from tminus.cli.common import COULD_NOT_LOOK, DOES_NOT_HOLD, HOLDS, UNUSABLE, checklist_option, end
 from tminus.junit import junit_xml
+from tminus.outlet import Outlet, guard_output
 
 if TYPE_CHECKING:
     from checks.registry import Registry
@@ -39,7 +40,7 @@ class Looked(msgspec.Struct, frozen=True, kw_only=True):
     seconds: float
 
 
-@click.command()
+@click.command(epilog="Example: tminus check --phase pre --format junit")
 @click.argument("items", nargs=-1)
 @click.option("--phase", default="", help="Every read check of this phase.")
 @click.option("--format", "form", type=click.Choice(["text", "json", "junit"]), default="text", show_default=True)
@@ -109,6 +110,8 @@ async def _look(
 
     targets = resolve(checklist.targets, os.environ)
     redact = Redactor.knowing(targets.secrets)
+    if isinstance(sys.stdout, Outlet):
+        guard_output(redact)  # what a plugin prints as well
     began = time.monotonic()
     found: dict[str, Looked] = {}
 

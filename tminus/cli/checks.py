@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 WIDTH = 110
 
 
-@click.command()
+@click.command(epilog="Example: tminus checks sqlite.backup")
 @click.argument("name", default="")
 @checklist_option
 @json_option

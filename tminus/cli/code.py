@@ -11,7 +11,7 @@ from tminus.cli.common import COULD_NOT_LOOK, DOES_NOT_HOLD, HOLDS, UNUSABLE, en
 from tminus.version import __version__
 
 
-@click.command()
+@click.command(epilog="Example: tminus code src --format sarif")
 @click.argument("folder", type=click.Path(path_type=Path), default=Path(), metavar="[DIR]")
 @click.option(
     "--format", "form", type=click.Choice(["text", "json", "sarif"]), default="text", show_default=True,

@@ -79,7 +79,7 @@ class Caller:
     @property
     def may_be_asked(self) -> bool:
         """Whether a person sits at a terminal and can answer a question."""
-        return not self.as_json and sys.stdin.isatty()
+        return not self.as_json and sys.stdin is not None and sys.stdin.isatty()
 
     def show(self, lines: Iterable[str]) -> None:
         """Print LINES for a person; a machine is told all of it in one object at the end."""

@@ -75,7 +75,7 @@ def refuse(person: str, reason: str, caller: Caller) -> None:
     answer(caller, use, watch=True)
 
 
-@click.command(epilog="Example: tminus challenge row-counts 'are the archived users among them?'")
+@click.command(epilog="Example: tminus challenge verify-row-counts 'are the archived users among them?'")
 @click.argument("item")
 @click.argument("text", default="")
 @acting

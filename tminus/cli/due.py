@@ -22,7 +22,7 @@ from tminus.cli.common import COULD_NOT_LOOK, DOES_NOT_HOLD, HOLDS, UNUSABLE, en
 _WORDS = {"overdue": "OVERDUE", "due": "DUE", "next": "next", "later": "first", "over": "over", "aside": "aside"}
 
 
-@click.command()
+@click.command(epilog="Example: tminus due --at 2026-11-23T08:00:00Z")
 @click.argument("file", type=click.Path(path_type=Path), default=Path("checklist.toml"), envvar="TMINUS_CHECKLIST")
 @click.option(
     "-C",

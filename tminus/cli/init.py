@@ -10,7 +10,7 @@ import click
 from tminus.cli.common import DOES_NOT_HOLD, HOLDS, UNUSABLE, end
 
 
-@click.command()
+@click.command(epilog="Example: tminus init --dry-run")
 @click.argument("folder", type=click.Path(path_type=Path, file_okay=False), default=Path())
 @click.option("--dry-run", is_flag=True, help="Print the checklist, and write nothing.")
 @click.option("--force", is_flag=True, help="Replace a checklist.toml that is there; the old one is kept as .bak.")

@@ -58,7 +58,7 @@ def fail(item: str, reason: str, caller: Caller) -> None:
     _mark(caller, MarkItem(item=item, mark="failed", reason=reason), "marked failed")
 
 
-@click.command(epilog="Example: tminus skip locust --reason 'done yesterday, see the report'")
+@click.command(epilog="Example: tminus skip load-test --reason 'done yesterday, see the report'")
 @click.argument("item")
 @_reason
 @acting
@@ -67,7 +67,7 @@ def skip(item: str, reason: str, caller: Caller) -> None:
     _mark(caller, MarkItem(item=item, mark="skipped", reason=reason), "skipped")
 
 
-@click.command(epilog="Example: tminus waive pool-usage --reason 'the pool is new, no data yet' --until 30m")
+@click.command(epilog="Example: tminus waive check-pool --reason 'the pool is new, no data yet' --until 30m")
 @click.argument("item")
 @_reason
 @click.option("--until", default="", help="When the waiver ends: 30m, 2h, or a moment.")
@@ -77,7 +77,7 @@ def waive(item: str, reason: str, until: str, caller: Caller) -> None:
     _mark(caller, MarkItem(item=item, mark="waived", reason=reason, until=until), "waived")
 
 
-@click.command(epilog="Example: tminus na oauth --reason 'OAuth is not configured in production'")
+@click.command(epilog="Example: tminus na test-oauth --reason 'OAuth is not configured in production'")
 @click.argument("item")
 @_reason
 @acting

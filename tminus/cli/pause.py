@@ -7,10 +7,10 @@ import msgspec
 
 from tminus.cli.asking import must_agree, typed
 from tminus.cli.common import DOES_NOT_HOLD, UNUSABLE, Caller, Done, act, acting, answer, end
-from tminus.cli.show import gate_lines, numbers_of
+from tminus.cli.show import call_words, gate_lines, numbers_of
 from tminus.client.connection import Client
 from tminus.client.messages import GateView, PhaseFace, View
-from tminus.client.readback import asked_again, read_back, text_lines
+from tminus.client.readback import ReadBack, asked_again, read_back, text_lines
 from tminus.client.requests import DecideGate, PassPhase
 
 _why = click.option("--reason", required=True, help="Why, in 10 characters or more.")
@@ -33,10 +33,12 @@ def go(phase: str, yes: bool, values: tuple[str, ...], caller: Caller) -> None:
 
     async def use(client: Client) -> Done:
         face = _phase(client.view, phase)
-        back = read_back(face, client.view.items, client.view.crew.challenges)
+        back = _read_back(client.view, face)
         told = {"phase": face.id, "read_back": msgspec.to_builtins(back)}
         standing = client.view.standing
-        caller.show([*text_lines(back), f"The verdict is {standing.go}."])
+        call = client.view.crew.call
+        called = [call_words(call)] if call is not None and call.kind == "phase" else []
+        caller.show([*text_lines(back), *called, f"The verdict is {standing.go}."])
         if standing.go in ("NO-GO", "HOLD"):  # the engine would refuse: nobody is asked first
             against = "; ".join(f"{one.id}: {one.why}" for one in standing.blockers[:3])
             end(DOES_NOT_HOLD, f"{standing.go}: {against}", **told)
@@ -48,6 +50,8 @@ def go(phase: str, yes: bool, values: tuple[str, ...], caller: Caller) -> None:
                 read[item.id] = await typed(f"{item.id}: {item.ask}")
         if not yes:
             await must_agree("GO?")
+            if _read_back(client.view, face) != back:
+                end(DOES_NOT_HOLD, "something changed while you read: read it again")
         reply = await client.ask(PassPhase(phase=face.id, values=read))
         if reply.data.get("kind") == "call.made":
             words = f"your GO is recorded; the phase takes two. From another login: tminus go {face.id}"
@@ -97,6 +101,10 @@ def roll_back(gate: str, reason: str, yes: bool, caller: Caller) -> None:
         return Done(words, {**reply.data, **told})
 
     answer(caller, use, watch=True)
+
+
+def _read_back(view: View, phase: PhaseFace) -> ReadBack:
+    return read_back(phase, view.items, view.crew.challenges)
 
 
 def _phase(view: View, name: str) -> PhaseFace:

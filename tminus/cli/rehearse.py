@@ -9,7 +9,7 @@ import click
 from tminus.cli.common import json_option, name_option
 
 
-@click.command()
+@click.command(epilog="Example: tminus rehearse --auto")
 @click.option("--auto", is_flag=True, help="Fly it unattended, without a terminal; the marks are the rehearsal's.")
 @click.option("--rollback", is_flag=True, help="With --auto: let the new version fail, and fly the way back.")
 @click.option(

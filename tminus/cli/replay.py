@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from tminus.replay.tape import Tape
 
 
-@click.command()
+@click.command(epilog="Example: tminus replay deployments/2026-11-22-postgresql-migration.toml --print")
 @click.argument("record", type=click.Path(path_type=Path))
 @checklist_option
 @click.option("--speed", type=click.FloatRange(min=0.1, max=10_000), default=60.0, show_default=True,

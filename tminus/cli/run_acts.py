@@ -12,7 +12,7 @@ from tminus.client.connection import Client, EngineGone
 from tminus.client.requests import AddNote, CancelCheck, Correct, RaiseHold, ReleaseHold, StopEngine
 
 
-@click.command(epilog="Example: tminus cancel restore-test")
+@click.command(epilog="Example: tminus cancel load-test")
 @click.argument("item")
 @acting
 def cancel(item: str, caller: Caller) -> None:

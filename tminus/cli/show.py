@@ -73,7 +73,8 @@ def _crew_lines(view: View) -> Iterator[str]:
         yield f"driver   {run.driver} has no screen open; last heard of at {crew.gone_since}"
     for ask in crew.asking:
         why = f": {ask.reason}" if ask.reason else ""
-        yield f"control  {ask.actor} asks for it since {ask.utc}{why} (tminus hand-over, or tminus refuse)"
+        how = "tminus hand-over, or tminus refuse --reason TEXT"
+        yield f"control  {ask.actor} asks for it since {ask.utc}{why} ({how})"
     if crew.call is not None:
         yield f"call     {call_words(crew.call)}"
     for challenge in crew.challenges:
@@ -85,6 +86,9 @@ def _crew_lines(view: View) -> Iterator[str]:
             looks = f", looks at {person.item}" if person.item else ""
             yield f"here     {person.name} ({person.kind}, {person.origin}){looks}"
     yield from _signature_lines(view)
+    for role in view.roles:
+        if reached := ", ".join(filter(None, (role.name, role.contact))):
+            yield f"contact  {role.title}: {reached}"
 
 
 def _signature_lines(view: View) -> Iterator[str]:

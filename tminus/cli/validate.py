@@ -10,7 +10,7 @@ import msgspec
 from tminus.cli.common import UNUSABLE, json_option
 
 
-@click.command()
+@click.command(epilog="Example: tminus validate checklist.toml")
 @click.argument("file", type=click.Path(path_type=Path), default=Path("checklist.toml"))
 @json_option
 def command(file: Path, as_json: bool) -> None:

@@ -11,7 +11,7 @@ from tminus.cli.cockpit import open_cockpit
 from tminus.cli.common import checklist_option, find_place, name_option, your_name
 
 
-@click.command()
+@click.command(epilog="Example: tminus watch -C /srv/app/checklist.toml")
 @checklist_option
 @name_option
 def command(checklist: Path, name: str) -> None:

@@ -16,7 +16,8 @@ class _InOrder(click.Group):
 
 @click.group(
     cls=_InOrder,
-    epilog="Exit codes: 0 done and equal, 1 it differs, was refused or was found, 2 usage, 3 could not look, "
+    epilog="Example: tminus db audit --sqlite app.db\n\n"
+    "Exit codes: 0 done and equal, 1 it differs, was refused or was found, 2 usage, 3 could not look, "
     "130 stopped by Ctrl+C. Results go to stdout (--json: one document), progress and warnings to stderr.",
 )
 def command() -> None:
