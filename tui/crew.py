@@ -207,7 +207,7 @@ def told(before: Scene, after: Scene) -> list[tuple[str, bool]]:
     rings: what no notice stays for."""
     if not before.connected or not after.connected or after.view.replay is not None or before.uid != after.uid:
         return []
-    return [*_handed(before, after), *_refused(before, after), *_settled(before, after)]
+    return [*_handed(before, after), *_refused(before, after), *_voided(before, after), *_settled(before, after)]
 
 
 def _handed(before: Scene, after: Scene) -> Iterator[tuple[str, bool]]:
@@ -227,6 +227,16 @@ def _refused(before: Scene, after: Scene) -> Iterator[tuple[str, bool]]:
     no = after.view.crew.refused
     if no is not None and no != before.view.crew.refused and no.uid == after.uid:
         yield f"{plain(no.actor)} keeps control" + (f": {plain(no.reason)}" if no.reason else ""), True
+
+
+def _voided(before: Scene, after: Scene) -> Iterator[tuple[str, bool]]:
+    """A call of one's own that is over, though nothing came of it: what was called is no longer what was seen."""
+    call = before.view.crew.call
+    if call is None or call.uid != after.uid or after.view.crew.call is not None:
+        return
+    crossed = after.state(call.id).attempts > before.state(call.id).attempts
+    if call.id not in after.view.gone and not crossed:
+        yield "Your call is void: something changed since. Look again, and call again", True
 
 
 def _settled(before: Scene, after: Scene) -> Iterator[tuple[str, bool]]:

@@ -202,6 +202,21 @@ def test_the_second_go_is_for_whoever_did_not_say_the_first() -> None:
     assert "the driver says GO first" in why("go", uncalled)
 
 
+def test_a_call_that_something_made_void_is_told_to_who_made_it_and_one_that_was_answered_is_not() -> None:
+    made = CallView(kind="phase", id="final", actor="anna", uid=crew.MY_UID, utc=story.before(10))
+    go = StandingView(go="GO", phase="final")
+    called = scene(msgspec.structs.replace(crew.view(call=made), standing=go))
+    assert "anna said GO, a second person says theirs" in words(verdict_lines(called, 120))
+    over = scene(crew.view())
+    assert [text.partition(":")[0] for text, _ in told(called, over)] == ["Your call is void"]
+    assert told(called, scene(msgspec.structs.replace(crew.view(), gone=("pre", "final")))) == []
+    crossing = msgspec.structs.replace(crew.CROSSING, uid=crew.MY_UID, agreed_by="bo")
+    before = crew.deploying(crew.view(call=crossing))
+    begun = {**before.items, "push": ItemView(id="push", status="running", attempts=1)}
+    after = msgspec.structs.replace(before, crew=over.view.crew, items=begun)
+    assert told(scene(before), scene(after)) == []
+
+
 def test_only_another_than_who_called_agrees_and_only_once() -> None:
     view = crew.deploying(crew.view(driver="bo", call=crew.CROSSING))
     assert why("agree", scene(view)) == "" and notices(scene(view))[0].rings

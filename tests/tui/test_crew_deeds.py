@@ -212,25 +212,26 @@ async def test_a_plan_that_changed_since_the_call_is_not_agreed_to(small: Open) 
         assert app.screen is app.bridge and engine.asked == []
 
 
-@pytest.mark.parametrize(
-    ("call", "told"),
-    [
-        (None, "this calls a second person"),
-        ({"plan": "plan-0", "agreed_by": "bo"}, "calls a second person anew"),
-        ({"agreed_by": "bo"}, "bo agreed to this very plan"),
-    ],
-)
-async def test_the_driver_is_told_whether_a_go_calls_somebody_or_runs(small: Open, call: Any, told: str) -> None:
-    made = None if call is None else msgspec.structs.replace(crew.CROSSING, uid=crew.MY_UID, **call)
-    async with small(crew.deploying(crew.view(call=made))) as (app, pilot, engine):
+async def test_the_driver_is_told_whether_a_go_calls_somebody_or_runs(small: Open) -> None:
+    mine = msgspec.structs.replace(crew.CROSSING, uid=crew.MY_UID, agreed_by="bo")
+    calls = {
+        "this calls a second person": None,
+        "calls a second person anew": msgspec.structs.replace(mine, plan="plan-0"),
+        "bo agreed to this very plan": mine,
+    }
+    async with small(crew.deploying(crew.view())) as (app, pilot, engine):
         engine.answers[RunCheck] = {"seq": 9, "kind": "call.made"}
         app.bridge.list.go_to("push")
-        await pilot.press("r")
-        await asked(app, pilot)
-        assert told in " ".join(text_of(app).split())
-        await pilot.press("y")
-        assert await said(engine) == RunCheck(item="push", go="plan-1")
-        await until(lambda: any("A second person is called" in one.message for one in app._notifications))
+        for number, (told, call) in enumerate(calls.items(), 1):
+            await engine.tell(Update(crew=CrewView(call=call)))
+            await until(lambda call=call: app.bridge.scene.view.crew.call == call)
+            await pilot.press("r")
+            await asked(app, pilot)
+            assert told in " ".join(text_of(app).split())
+            await pilot.press("y")
+            assert await said(engine, number) == RunCheck(item="push", go="plan-1")
+            await until(lambda: any("A second person is called" in one.message for one in app._notifications))
+            await back(app)
 
 
 async def test_what_waits_for_a_second_person_is_not_called_twice(small: Open) -> None:
