@@ -18,25 +18,16 @@ class Known:
     sha256: str
 
 
-def known(path: Path) -> Known | None:
-    """PATH as it is now; None when there is nothing. Raises OSError when it cannot be read."""
+def known(path: Path, before: Known | None = None) -> Known | None:
+    """PATH as it is now; None when there is nothing. Not read when `stat` says what it said BEFORE. Raises OSError
+    when it cannot be read."""
     try:
-        return Known(path.lstat(), _sha256(path))
+        info = path.lstat()
+        if before is not None and _key(info) == _key(before.stat):
+            return before
+        return Known(info, _sha256(path))
     except FileNotFoundError:
         return None
-
-
-def is_same(path: Path, as_we_left_it: Known | None) -> bool:
-    """Whether PATH still has the content that it was left with. Raises OSError when it cannot be read.
-
-    A file that was only touched, or checked out again just as it was, is the same.
-    """
-    try:
-        if as_we_left_it is None:
-            return not os.path.lexists(path)
-        return _key(path.lstat()) == _key(as_we_left_it.stat) or _sha256(path) == as_we_left_it.sha256
-    except FileNotFoundError:
-        return False
 
 
 def keep_aside(path: Path, moment: str) -> Path | None:

@@ -25,7 +25,7 @@ import msgspec
 
 from state.durable import fsync_folder, remove_partials, write_all, write_atomically
 from state.events import BrokenChain, Event, chained, follow, plain
-from state.foreign import Known, is_same, keep_aside, known
+from state.foreign import Known, keep_aside, known
 from state.record import RecordError, event_line, parse, render
 from state.replaying import UnknownEvent, apply
 from state.run import RunState
@@ -111,7 +111,7 @@ class RecordFile:
         """Bring the TOML file up to date, here and now, also where somebody else changed it. Raises OSError."""
         if self._lines:
             self._keep_the_log()
-        if self.is_behind or not is_same(self.path, self._known):
+        if self.is_behind or not self._is_as_we_left_it():
             state, lines = self.snapshot()
             self.save(state, lines)
             self.saved(lines)
@@ -121,9 +121,18 @@ class RecordFile:
         said, self._found = tuple(self._found), []
         return said
 
+    def _is_as_we_left_it(self) -> bool:
+        """Whether the record has the content that was written here last. One that was only touched, or checked out
+        again just as it was, has."""
+        now = known(self.path, self._known)
+        if (now and now.sha256) != (self._known and self._known.sha256):
+            return False
+        self._known = now
+        return True
+
     def _keep_foreign(self) -> None:
         """Keep what lies in the record's place aside, unless it is what was written here last."""
-        if is_same(self.path, self._known):
+        if self._is_as_we_left_it():
             return
         aside = keep_aside(self.path, _moment())
         if aside is not None:

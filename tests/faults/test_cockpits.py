@@ -12,6 +12,7 @@ from collections.abc import Callable, Iterator
 import pytest
 
 from state.record_file import read_with_log
+from tests.engine.conftest import until
 from tests.faults.cockpits import Cockpit
 from tests.faults.conftest import Engine
 from tminus.client import AddNote, Client, ReleaseHold
@@ -37,6 +38,12 @@ async def release_all(engine: Engine) -> None:
     async with Client(engine.place.socket, name="anna", watch=True) as client:
         for hold in client.view.holds:
             await client.ask(ReleaseHold(hold=hold.id, reason="it goes on"))
+
+
+async def seen_by(engine: Engine) -> None:
+    """Wait until the engine knows of a cockpit."""
+    async with Client(engine.place.socket, name="anna", watch=True) as client:
+        await until(client, lambda v: any(person.kind == "cockpit" for person in v.run.people))
 
 
 def held(engine: Engine) -> Counter[str]:
@@ -79,6 +86,7 @@ def test_what_a_screen_showed_as_held_is_held_once_whatever_is_killed(
         if victim != "engine":
             screen = cockpit()
         else:
+            asyncio.run(seen_by(engine))
             screen.until(lambda text: "ENGINE GONE" not in text and "Hold the run" not in text, "the engine again")
     print(f"\n{kills} kills: {len(shown)} holds were shown, {len(asked) - len(shown)} were on their way")
 
@@ -112,8 +120,10 @@ def test_an_engine_that_was_stopped_freezes_no_key_and_answers_when_it_goes_on(e
     screen = cockpit()
     engine.signal(signal.SIGSTOP)
     screen.hold("asked while it stood still")
-    screen.type("?")
-    time.sleep(0.3)
+    screen.until(lambda text: "Hold the run" not in text, "the question to close")
+    screen.type("3")  # the live pane
+    screen.until(lambda text: "no metric is watched" in text and "Look at it" not in text, "the key to be taken")
+    screen.type("1")
     assert not held(engine)
     engine.signal(signal.SIGCONT)
     screen.shows("asked while it stood still")

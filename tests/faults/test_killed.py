@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import random
 import time
+from collections.abc import Sequence
 from pathlib import Path
 
 import pytest
@@ -18,16 +19,16 @@ from tminus.places import place_of
 A_RUN = 50  # kills of one run: then another is begun, so that the moments stay spread over all that an engine does
 
 
-async def fly_until_killed(engine: Engine, ledger: Ledger, draw: random.Random, people: int) -> None:
-    """PEOPLE act on ENGINE at the same time, and it is killed after a random while."""
+async def fly_until_killed(engine: Engine, ledger: Ledger, draw: random.Random, moments: Sequence[float]) -> None:
+    """Two people act on ENGINE at the same time, and it is killed after a while of at most one of MOMENTS seconds."""
     async with asyncio.timeout(60):
-        clients = [Client(engine.place.socket, name="anna", watch=True) for _ in range(people)]
+        clients = [Client(engine.place.socket, name="anna", watch=True) for _ in range(2)]
         for client in clients:
             await client.__aenter__()
         for status in (item.status for item in clients[0].view.items.values()):
             assert status != "running"
         flights = [asyncio.create_task(Somebody(client, ledger, draw).fly()) for client in clients]
-        await asyncio.sleep(draw.choice((draw.uniform(0, 0.02), draw.uniform(0, 0.15), draw.uniform(0, 0.3))))
+        await asyncio.sleep(draw.uniform(0, draw.choice(moments)))
         engine.kill()
         await asyncio.gather(*flights)
         for client in clients:
@@ -54,7 +55,7 @@ async def test_what_was_acknowledged_is_there_once_whenever_the_engine_was_kille
                 engine.kill()
             else:
                 engine.start()
-                await fly_until_killed(engine, ledger, draw, people=2)
+                await fly_until_killed(engine, ledger, draw, (0.02, 0.1) if kills < 100 else (0.02, 0.1, 0.3))
             logs = sorted(engine.folder.glob("*.toml.wal")) if engine.folder.is_dir() else []
             if not logs:
                 continue  # killed before there was anything

@@ -150,6 +150,8 @@ async def _fly(
         place.socket.unlink(missing_ok=True)
         history.close()
         await session.close()
+        for found in record.found():  # between the last look and the last save
+            log.warning("%s", found)
     log.info("the engine of %s has ended", record.path.name)
 
 

@@ -197,7 +197,8 @@ class Session:
 
     async def look_after_files(self) -> tuple[str, ...]:
         """Bring the record up to date where somebody else changed it; what they did, in words."""
-        await self.save()
+        if not self._record.is_behind:  # what is behind is saved in its turn, and looked at then
+            await self.save()
         return self._record.found()
 
     async def close(self) -> None:
