@@ -47,7 +47,7 @@ def seen(minutes: float, item: str, verdict: str, actual: str, seconds: float = 
         "observed_at": looked,
         "seconds": seconds,
     }
-    return said(minutes, "check.finished", (f"check.{item}", 1000), item=item, to=verdict, data=data)
+    return said(minutes, "check.finished", (f"check.{item}", 1000), item=item, to=verdict, data=data, origin="check")
 
 
 def evening(**meta: Any) -> list[Event]:

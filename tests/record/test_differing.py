@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 
+import msgspec
 from hypothesis import given
 from state_strategies import runs
 
@@ -76,6 +77,20 @@ def test_metrics_of_a_phase_are_compared_by_their_figures() -> None:
     }
     day = [*evening(), said(30, "summary", item="pre", data={"phase": "pre", "since": "", "metrics": metrics})]
     assert compared(evening(), day).metrics == (Figure(id="pre", key="http.p95 high", a=40.0, b=400.0, unit="ms"),)
+
+
+def test_what_no_run_would_say_breaks_no_comparison() -> None:
+    odd = {"phase": "pre", "metrics": {"http.p95": {"looks": 1, "high": "nan", "last": [1]}, "x": 3}}
+    strange = [
+        *evening(left_out=["copy"], durations=7)[:-1],
+        said(30, "summary", item="pre", data=odd),
+        said(31, "phase.go", item="day"),
+    ]
+    strange[6] = said(0, "phase.go", item="pre", **{})
+    state = replay(linked(strange))
+    state = msgspec.structs.replace(state, gone={"pre": "yesterday", "day": "2026-11-22"})
+    found = differing(replay(linked(evening())), state)
+    assert all(len(line) <= WIDTH for line in lines(("a", "b"), (state, state), found, whole=True))
 
 
 @given(runs(), runs())

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import json
 import os
+import tomllib
 from collections.abc import Sequence
 
 import msgspec
 import pytest
+import tomli_w
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -125,6 +127,17 @@ def test_an_edited_table_is_named_with_its_key_while_the_journal_holds() -> None
         "[[item]] copy reason says 'all was well', the journal gives 'the late row is known'"
     ]
     assert found.differs == "table"
+
+
+@pytest.mark.parametrize("table", ["item", "run", "gone", "hold", "gate"])
+@pytest.mark.parametrize("value", ["3", "[]", "[1, 2]", "{ a = 1 }", "[{ id = 1 }, { id = 1 }]", "nan", '"words"'])
+def test_a_table_of_another_shape_is_named_and_breaks_nothing_else(table: str, value: str) -> None:
+    head, _, journal = TEXT.partition("\n[journal]\n")
+    tables = tomllib.loads(head) | {"schema": 1}
+    del tables[table]
+    found = examine(f"{table} = {value}\n{tomli_w.dumps(tables)}\n[journal]\n{journal}")
+    assert any(f"[{table}]" in edited.table for edited in found.edited)
+    assert found.broken is None
 
 
 def test_a_row_that_was_taken_out_of_a_table_is_named() -> None:
@@ -245,6 +258,15 @@ def test_a_rewritten_chain_is_sound_in_itself_and_git_catches_it(project: Projec
     assert "actor was 'Anna', and is 'Eve'" in found.git.why
     project.git("commit", "-q", "-am", "Two")  # also when the forgery was committed on top
     assert verify(project.record).git.first == found.git.first
+
+
+def test_git_vouches_for_a_long_record_as_well(project: Project) -> None:
+    project.go_on(said(30, "note", reason="long " * 150_000), said(31, "note", reason="the last"))
+    project.git("add", "deployments")
+    project.git("commit", "-q", "-m", "One")
+    found = verify(project.record)
+    assert found.holds
+    assert found.git.committed == len(CHAIN) + 2
 
 
 def test_a_record_that_lost_its_last_events_is_caught_by_git(project: Project) -> None:
