@@ -30,12 +30,14 @@ def edited_tables(data: dict[str, Any], state: RunState) -> Iterator[Edited]:
     """Every key of the readable tables in DATA, a record read from TOML, that is not what STATE gives."""
     found, wanted = tables_of(data), wanted_tables(state)
     for table in dict.fromkeys((*wanted, *found)):
-        yield from _rows_edited(table, found.get(table), wanted.get(table))
+        if found.get(table) != wanted.get(table):
+            named = tuple(_rows_edited(table, found.get(table), wanted.get(table)))
+            # One that is there and empty is no less an edit, though it has no key to name.
+            says, journal = shown(found.get(table)), shown(wanted.get(table))
+            yield from named or (Edited(table=f"[{table}]", key="", says=says, journal=journal),)
 
 
 def _rows_edited(table: str, found: Any, wanted: Any) -> Iterator[Edited]:
-    if found == wanted:
-        return
     if _is_table(found) and _is_table(wanted):
         yield from _keys_edited(f"[{table}]", found or {}, wanted or {})
         return

@@ -109,16 +109,16 @@ def test_the_command_compares_two_records(project: Project) -> None:
     other = project.record.with_name("2026-11-23-move.toml")
     write(other, [*evening(), said(30, "hold.raised", BERT, reason="wait", data={"id": 2})])
     same = project.tminus("record", "diff", str(project.record), str(other))
-    assert same.returncode == 0
+    assert same.exit_code == 0
     assert "the verdicts are the same" in same.stdout
     third = write(project.record.with_name("2026-11-24-move.toml"), [*evening(), seen(31, "copy", "fail", "lost")])
     told = project.tminus("record", "diff", str(project.record), str(third), "--json")
-    assert told.returncode == 1
+    assert told.exit_code == 1
     document = json.loads(told.stdout)
     assert (document["a"], document["same_verdicts"]) == (NAME, False)
     assert document["verdicts"] == [{"id": "copy", "a": "warn: 40 rows, one late", "b": "fail: lost"}]
     broken = project.record.with_name("2026-11-25-move.toml")
     broken.write_text(third.read_text()[:-20])
     refused = project.tminus("record", "diff", str(project.record), str(broken))
-    assert refused.returncode == 2
+    assert refused.exit_code == 2
     assert "tminus record verify" in refused.stderr
