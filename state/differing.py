@@ -6,6 +6,7 @@ Every list has its biggest difference first.
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
+from contextlib import suppress
 from datetime import datetime
 from typing import Any
 
@@ -20,6 +21,13 @@ _COUNTS = ("rows", "tables", "rejected", "sequences", "foreign_keys", "foreign_k
 _PROOFS = ("proof", "sha256")
 _FIGURES = ("ratio", "high", "last")  # of a metric's summary: the ratio of sums where there is one
 _LESS = 0.05  # of a metric: a change by less than this share is none
+
+
+def number(value: object) -> float | None:
+    """VALUE if it is a number: neither a bool, nor NaN, nor infinite."""
+    if isinstance(value, bool) or not isinstance(value, int | float) or value - value != 0:
+        return None
+    return value
 
 
 class Words(msgspec.Struct, frozen=True, kw_only=True):
@@ -57,10 +65,11 @@ class Figure(msgspec.Struct, frozen=True, kw_only=True):
     @property
     def gap(self) -> float:
         """How far apart the two are; as a share of the bigger one, so that unlike things can be compared."""
-        if isinstance(self.a, bool | str | None) or isinstance(self.b, bool | str | None):
+        a, b = number(self.a), number(self.b)
+        if a is None or b is None:
             return 0.0
-        most = max(abs(self.a), abs(self.b))
-        return abs(self.b - self.a) / most if most else 0.0
+        most = max(abs(a), abs(b))
+        return abs(b - a) / most if most else 0.0
 
 
 class Differing(msgspec.Struct, frozen=True, kw_only=True):
@@ -90,7 +99,7 @@ def differing(a: RunState, b: RunState, planned: Mapping[str, float] | None = No
     What one of them left out with a reason, as a rehearsal may, is no difference.
     """
     plan = {**_planned_in(a), **_planned_in(b), **(planned or {})}
-    left_out = {**a.meta.get("left_out", {}), **b.meta.get("left_out", {})}
+    left_out = {key for run in (a, b) for key in run.meta.get("left_out", ())}
     both = [key for key in a.items if key in b.items]
     return Differing(
         verdicts=tuple(sorted(_verdicts(a, b, both), key=_by_verdict)),
@@ -213,7 +222,7 @@ def _lasted(a: RunState, b: RunState, both: list[str], planned: Mapping[str, flo
             kind="phase", id=key, planned=planned.get(f"phase:{key}"), a=phases_a.get(key), b=phases_b.get(key)
         )
     for key in both:
-        before, after = a.items[key].seconds, b.items[key].seconds
+        before, after = number(a.items[key].seconds), number(b.items[key].seconds)
         if before or after:
             yield Lasted(kind="item", id=key, planned=planned.get(key), a=before or None, b=after or None)
 
@@ -223,7 +232,7 @@ def _phases(run: RunState) -> dict[str, float]:
     found: dict[str, float] = {}
     since = run.meta.get("started", "")
     for phase, utc in run.gone.items():
-        if since:
+        with suppress(ValueError, TypeError):  # no moments, or not both with a time zone
             found[phase] = (datetime.fromisoformat(utc) - datetime.fromisoformat(since)).total_seconds()
         since = utc
     return found
@@ -238,7 +247,8 @@ def _metrics(a: RunState, b: RunState) -> Iterator[Figure]:
         figures = _FIGURES[:1] if "ratio" in numbers and "ratio" in known else _FIGURES[1:]
         for name in figures:
             unit = str(numbers.get("unit", ""))
-            one = Figure(id=phase, key=f"{metric} {name}", a=known.get(name), b=numbers.get(name), unit=unit)
+            a_is, b_is = number(known.get(name)), number(numbers.get(name))
+            one = Figure(id=phase, key=f"{metric} {name}", a=a_is, b=b_is, unit=unit)
             if one.gap >= _LESS or (one.a is None) != (one.b is None):
                 yield one
 

@@ -87,7 +87,7 @@ def _compared(git: Git, name: str, commits: Sequence[str], events: Sequence[Even
 def _committed(git: Git, sha: str, name: str) -> tuple[tuple[Event, ...], str]:
     """The events of the record in a commit, and what speaks against that record itself."""
     try:
-        found = examine(git.content("show", f"{sha}:{name}", timeout=_SECONDS).decode())
+        found = examine(git.content("cat-file", "blob", f"{sha}:{name}", timeout=_SECONDS).decode())
     except (NoRecord, UnicodeDecodeError) as error:
         return (), str(error)
     return found.events, str(found.broken or (found.edited[0] if found.edited else found.toml))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import shutil
 import subprocess
@@ -13,12 +14,14 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from click.testing import CliRunner, Result
 
 from state.events import Event, chained, plain, utc_text
 from state.record import event_line, render
 from state.record_file import RecordFile, read_record
 from state.replaying import replay
 from tests.engine.conftest import checklist, engine
+from tminus.cli import cli
 
 __all__ = ["checklist", "engine", "project"]
 
@@ -47,7 +50,7 @@ def seen(minutes: float, item: str, verdict: str, actual: str, seconds: float = 
         "observed_at": looked,
         "seconds": seconds,
     }
-    return said(minutes, "check.finished", (f"check.{item}", 1000), item=item, to=verdict, data=data)
+    return said(minutes, "check.finished", (f"check.{item}", 1000), item=item, to=verdict, data=data, origin="check")
 
 
 def evening(**meta: Any) -> list[Event]:
@@ -140,9 +143,9 @@ class Project:
         path.write_text(f"#!/bin/sh\n{text}\n")
         path.chmod(0o755)
 
-    def tminus(self, *argv: str) -> subprocess.CompletedProcess[str]:
-        command = [sys.executable, "-m", "tminus", *argv]
-        return subprocess.run(command, cwd=self.folder, capture_output=True, text=True, timeout=60, check=False)
+    def tminus(self, *argv: str) -> Result:
+        with contextlib.chdir(self.folder):
+            return CliRunner().invoke(cli, argv)
 
 
 @pytest.fixture(scope="session")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 
+import msgspec
 from hypothesis import given
 from state_strategies import runs
 
@@ -78,6 +79,20 @@ def test_metrics_of_a_phase_are_compared_by_their_figures() -> None:
     assert compared(evening(), day).metrics == (Figure(id="pre", key="http.p95 high", a=40.0, b=400.0, unit="ms"),)
 
 
+def test_what_no_run_would_say_breaks_no_comparison() -> None:
+    odd = {"phase": "pre", "metrics": {"http.p95": {"looks": 1, "high": "nan", "last": [1]}, "x": 3}}
+    strange = [
+        *evening(left_out=["copy"], durations=7)[:-1],
+        said(30, "summary", item="pre", data=odd),
+        said(31, "phase.go", item="day"),
+    ]
+    strange[6] = said(0, "phase.go", item="pre", **{})
+    state = replay(linked(strange))
+    state = msgspec.structs.replace(state, gone={"pre": "yesterday", "day": "2026-11-22"})
+    found = differing(replay(linked(evening())), state)
+    assert all(len(line) <= WIDTH for line in lines(("a", "b"), (state, state), found, whole=True))
+
+
 @given(runs(), runs())
 def test_any_two_runs_compare_the_same_both_ways_and_fit_the_page(a, b) -> None:
     states = replay(a), replay(b)
@@ -94,16 +109,16 @@ def test_the_command_compares_two_records(project: Project) -> None:
     other = project.record.with_name("2026-11-23-move.toml")
     write(other, [*evening(), said(30, "hold.raised", BERT, reason="wait", data={"id": 2})])
     same = project.tminus("record", "diff", str(project.record), str(other))
-    assert same.returncode == 0
+    assert same.exit_code == 0
     assert "the verdicts are the same" in same.stdout
     third = write(project.record.with_name("2026-11-24-move.toml"), [*evening(), seen(31, "copy", "fail", "lost")])
     told = project.tminus("record", "diff", str(project.record), str(third), "--json")
-    assert told.returncode == 1
+    assert told.exit_code == 1
     document = json.loads(told.stdout)
     assert (document["a"], document["same_verdicts"]) == (NAME, False)
     assert document["verdicts"] == [{"id": "copy", "a": "warn: 40 rows, one late", "b": "fail: lost"}]
     broken = project.record.with_name("2026-11-25-move.toml")
     broken.write_text(third.read_text()[:-20])
     refused = project.tminus("record", "diff", str(project.record), str(broken))
-    assert refused.returncode == 2
+    assert refused.exit_code == 2
     assert "tminus record verify" in refused.stderr

@@ -12,7 +12,7 @@ import click
 import msgspec
 
 from state.clean import clean
-from state.differing import Differing, Figure, Lasted, Words, differing
+from state.differing import Differing, Figure, Lasted, Words, differing, number
 from state.durations import format_duration, parse_duration
 from state.run import RunState
 from state.verdicts import Scalar
@@ -125,17 +125,17 @@ def _time(one: Lasted) -> tuple[str, str, str, str, str]:
 
 def _figure(one: Figure) -> tuple[str, str, str, str, str]:
     gap = ""
-    if isinstance(one.a, int | float) and isinstance(one.b, int | float):
-        gap = _number(one.b - one.a, one.unit, sign=True)
+    a, b = number(one.a), number(one.b)
+    if a is not None and b is not None:
+        gap = _number(b - a, one.unit, sign=True)
     return f"{one.id}  {one.key}", "", _value(one.a, one.unit), _value(one.b, one.unit), gap
 
 
 def _value(value: Scalar | None, unit: str) -> str:
     if value is None:
         return "—"
-    if isinstance(value, bool | str):
-        return _one_line(str(value))
-    return _number(value, unit)
+    known = number(value)
+    return _one_line(str(value)) if known is None else _number(known, unit)
 
 
 def _number(value: float, unit: str, *, sign: bool = False) -> str:

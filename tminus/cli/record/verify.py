@@ -15,9 +15,11 @@ from state.verifying import Examined
 from tminus.cli.common import DOES_NOT_HOLD, HOLDS, UNUSABLE, end, json_option
 
 if TYPE_CHECKING:
+    from state.artefacts import Artefact
     from tminus.verifying import Verified
 
 _NO_SIGNATURE = "this is no signature: who makes every digest anew leaves a record that is sound in itself"
+_LONG = 1 << 28  # bytes of a file that takes its time
 _NAMED = 5  # files, at the most
 _SEALS = {
     "event": "does not fit: an event differs, see above",
@@ -41,7 +43,7 @@ def verify(file: Path, as_json: bool) -> None:
     from tminus.verifying import verify as verified
 
     try:
-        found = verified(file)
+        found = verified(file, on_look=_tell_of_a_long_look)
     except Unreadable as error:
         end(UNUSABLE, str(error))
     if as_json:
@@ -50,6 +52,11 @@ def verify(file: Path, as_json: bool) -> None:
         for line in lines(file.name, found):
             click.echo(clean(line))
     sys.exit(HOLDS if found.holds else DOES_NOT_HOLD)
+
+
+def _tell_of_a_long_look(artefact: Artefact) -> None:
+    if artefact.bytes > _LONG and sys.stderr.isatty():
+        click.echo(f"reading {clean(artefact.path)}, {artefact.bytes / 2**30:,.1f} GiB …", err=True)
 
 
 def lines(name: str, found: Verified) -> Iterator[str]:
