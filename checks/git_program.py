@@ -5,14 +5,15 @@ from __future__ import annotations
 import os
 import shutil
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from threading import Event
-from urllib.parse import urlsplit, urlunsplit
+from urllib.parse import unquote, urlsplit, urlunsplit
 
 from checks.contract import Completed, Context, Stopped
 from checks.processes import Kept, supervise
+from state.clean import clean
 from state.durations import format_duration
 from state.redact import Redactor
 
@@ -117,7 +118,7 @@ class Git:
         def heard(line: bytes) -> None:
             err.add(line)
             if log:
-                self.ctx.log(self.redact(line.decode(errors="replace").rstrip("\r\n")))
+                self.ctx.log(self.redact(clean(line.decode(errors="replace"))))
 
         settings = [part for key, value in {**_CONFIG, **self.config}.items() for part in ("-c", f"{key}={value}")]
         until = time.monotonic() + timeout
@@ -153,7 +154,7 @@ def open_repository(ctx: Context, folder: Path) -> Git:
 
 def problem(done: Completed, redact: Redactor, what: str) -> GitProblem:
     """Why DONE failed, in git's own words, and what to do about it."""
-    said = redact(done.stderr or done.stdout)
+    said = redact(clean(done.stderr or done.stdout, keep="\n"))
     lines = [line.strip() for line in said.splitlines() if line.strip()]
     telling = [line for line in lines if line.startswith(("fatal:", "error:", "remote:"))] or lines
     message = " / ".join(telling[:3]) or f"exit code {done.exit_code}"
@@ -181,6 +182,39 @@ def shown_url(url: str) -> str:
     # The user of an ssh URL is an account name; that of an https URL may be a token.
     user = f"{parts.username}@" if parts.username and parts.scheme == "ssh" else ""
     return urlunsplit((parts.scheme, f"{user}{host}{port}", parts.path, "", ""))
+
+
+def configured(settings: Mapping[str, str], before: Mapping[str, str]) -> dict[str, str]:
+    """SETTINGS as git reads them from the environment, behind those that BEFORE holds: a list of processes, which
+    everybody may read, does not show them."""
+    first = int(before.get("GIT_CONFIG_COUNT", "0"))
+    given = {"GIT_CONFIG_COUNT": str(first + len(settings))}
+    for number, (key, value) in enumerate(settings.items(), first):
+        given |= {f"GIT_CONFIG_KEY_{number}": key, f"GIT_CONFIG_VALUE_{number}": value}
+    return given
+
+
+def without_passwords(urls: Iterable[str]) -> dict[str, str]:
+    """The environment in which git asks URLS without the passwords in them, and is given these when it needs one.
+
+    git hands a URL as it stands to the program that speaks HTTP for it, as an argument.
+    """
+    given: dict[str, str] = {}
+    for number, url in enumerate(urls):
+        try:
+            parts = urlsplit(url)
+        except ValueError:
+            continue
+        if parts.scheme not in ("http", "https") or not parts.password:
+            continue
+        host = parts.netloc.rpartition("@")[2]
+        user, password = f"TMINUS_GIT_USER_{number}", f"TMINUS_GIT_PASSWORD_{number}"
+        says = f'!f() {{ test "$1" = get && printf \'username=%s\\npassword=%s\\n\' "${user}" "${password}"; }}; f'
+        place = f"{parts.scheme}://{host}"
+        settings = {f"url.{parts._replace(netloc=host).geturl()}.insteadOf": url, f"credential.{place}.helper": says}
+        given |= configured(settings, given)
+        given |= {user: unquote(parts.username or ""), password: unquote(parts.password)}
+    return given
 
 
 def _program() -> str:

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from checks.contract import Context
-from checks.git_program import NETWORK, Git, GitProblem, problem, shown_url
+from checks.git_program import NETWORK, Git, GitProblem, configured, problem, shown_url, without_passwords
 from state.redact import Redactor
 
 _HALFWAY = {
@@ -97,7 +97,7 @@ def remote_of(git: Git, name: str) -> tuple[Git, Remote]:
     from_ = tuple(git.ask("remote", "get-url", "--all", "--", name).splitlines())
     shown = " and ".join(shown_url(url) for url in urls)
     knowing = Redactor.knowing(url for url in urls if url != shown_url(url))
-    own = Git(git.ctx, git.folder, git.config, git.environment, knowing)
+    own = Git(git.ctx, git.folder, git.config, {**git.environment, **without_passwords(urls)}, knowing)
     return own, Remote(name, shown, urls, urls == from_ and len(urls) == 1)
 
 
@@ -110,7 +110,7 @@ def sha_at(git: Git, remote: Remote, branch: str, timeout: float = NETWORK) -> s
     ref = f"refs/heads/{branch}"
     found: set[str] = set()
     for url in remote.urls:
-        asked = {"GIT_CONFIG_COUNT": "1", "GIT_CONFIG_KEY_0": "remote.tminus-asks.url", "GIT_CONFIG_VALUE_0": url}
+        asked = configured({"remote.tminus-asks.url": url}, git.environment)
         whom, env = (remote.name, {}) if remote.one_place else ("tminus-asks", asked)
         done = git.run("ls-remote", "--heads", "--", whom, ref, timeout=timeout, env=env)
         if done.exit_code != 0:

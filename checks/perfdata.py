@@ -10,9 +10,10 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-# A quoted label holds spaces and =; a quote inside it is doubled. A bare one ends at = or space.
+# A quoted label holds spaces and =; a quote inside it is doubled. A bare one ends at = or space. Each begins behind a
+# space and has an end: a hostile line costs no more than its length.
 _DATUM = re.compile(
-    r"(?:'(?P<quoted>(?:[^']|'')+)'|(?P<bare>[^\s'=]+))="
+    r"(?<!\S)(?:'(?P<quoted>(?:[^']|''){1,200})'|(?P<bare>[^\s'=]{1,200}))="
     r"(?P<value>-?\d+(?:[.,]\d+)?(?:[eE][+-]?\d+)?|U)(?P<unit>[^\s;\d]*)"
     r"(?P<rest>(?:;[^\s;]*){0,4})(?=\s|$)"
 )

@@ -18,6 +18,8 @@ from typing import IO, Literal
 
 import psutil
 
+from checks.warden import guard, release
+
 GRACE = 2.0  # seconds between TERM and KILL
 KEPT = 256 * 1024  # bytes kept of each end of an output
 _LINE = 64 * 1024
@@ -95,7 +97,8 @@ def supervise(
 ) -> Ended:
     """Run ARGV in a session of its own until it ends, DEADLINE (monotonic seconds) passes or STOP is set.
 
-    Then all that is left of it ends: TERM to its whole group and its descendants, KILL after GRACE seconds.
+    Then all that is left of it ends: TERM to its whole group and its descendants, KILL after GRACE seconds. Its group
+    ends as well when this process is killed (`checks.warden`).
     With OPENING, standard input is a pipe that starts with it and stays open; on a stop FAREWELL is written there
     and the program has PATIENCE seconds to end by itself. Without, standard input is empty.
     ENV is added to this process's environment. Raises OSError when it cannot be started.
@@ -114,6 +117,7 @@ def supervise(
         start_new_session=True,
     )
     _living.add(process.pid)
+    guard(process.pid)
     readers = [
         threading.Thread(target=_read, args=(stream, sink), daemon=True, name=f"output-{process.pid}")
         for stream, sink in ((process.stdout, on_stdout), (process.stderr, on_stderr))
@@ -138,6 +142,7 @@ def supervise(
     finally:
         _end(process)
         _living.discard(process.pid)
+        release(process.pid)
         # A descendant that left the group may hold the pipe open for ever: what it says is not waited for.
         for reader in readers:
             reader.join(timeout=1.0)

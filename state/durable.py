@@ -5,12 +5,16 @@ from __future__ import annotations
 import contextlib
 import glob
 import os
+from collections.abc import Callable
 from pathlib import Path
 
 
-def write_atomically(path: Path, data: bytes, *, mode: int = 0o644) -> None:
+def write_atomically(
+    path: Path, data: bytes, *, mode: int = 0o644, before: Callable[[], None] = lambda: None
+) -> os.stat_result:
     """Replace PATH by DATA. After a crash at any moment the file is the old one or the new one, whole.
 
+    BEFORE is called at the last moment at which the old file is there. Returns what `stat` says of the new one.
     Raises OSError (a full disk, a read-only folder) with the old file untouched.
     """
     partial = path.with_name(f".{path.name}.{os.getpid()}.partial")
@@ -19,14 +23,17 @@ def write_atomically(path: Path, data: bytes, *, mode: int = 0o644) -> None:
         try:
             write_all(handle, data)
             os.fsync(handle)
+            written = os.fstat(handle)
         finally:
             os.close(handle)
+        before()
         partial.replace(path)
     except OSError:
         with contextlib.suppress(OSError):
             partial.unlink()
         raise
     fsync_folder(path.parent)
+    return written
 
 
 def remove_partials(path: Path) -> None:

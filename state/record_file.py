@@ -4,21 +4,28 @@ An event is first appended to a write-ahead log beside the record (`NAME.toml.wa
 which costs the same however long the run is; only then may anybody be told of it. `checkpoint` folds the log
 into the TOML file by atomic replace. After a crash the two together hold every acknowledged event: lines that
 the record already has are passed over, and a last line that was cut off was never acknowledged.
+
+Others may change these files too: an editor, git, somebody who cleans up. What is found there and was not written
+here is kept beside it under a name of its own before it is written over, and `found` says so. A log that was taken
+away is begun again, after the record was brought up to date.
 """
 
 from __future__ import annotations
 
 import contextlib
+import errno
 import fcntl
 import hashlib
 import os
 from collections.abc import Sequence
+from datetime import UTC, datetime
 from pathlib import Path
 
 import msgspec
 
 from state.durable import fsync_folder, remove_partials, write_all, write_atomically
 from state.events import BrokenChain, Event, chained, follow, plain
+from state.foreign import Known, keep_aside, known
 from state.record import RecordError, event_line, parse, render
 from state.replaying import UnknownEvent, apply
 from state.run import RunState
@@ -40,9 +47,11 @@ class RecordFile:
         self.path = path
         self.wal_path = path.with_name(path.name + ".wal")
         self._wal_size = 0
+        self._found: list[str] = []
         self._wal = _locked(self.wal_path, path.name)
         try:
             self.state, events = self._read()
+            self._known = known(path)
         except BaseException:
             os.close(self._wal)
             raise
@@ -61,6 +70,7 @@ class RecordFile:
         except (UnknownEvent, KeyError, TypeError, AttributeError) as error:
             raise ValueError(f"an event of the kind {event.kind!r} that makes no sense: {error!r}") from error
         logged = _wal_line(event)
+        self._keep_the_log()
         if os.fstat(self._wal).st_size != self._wal_size:  # litter of an append that failed, and could not tidy up
             os.ftruncate(self._wal, self._wal_size)
         try:
@@ -86,7 +96,9 @@ class RecordFile:
 
     def save(self, state: RunState, lines: Sequence[str]) -> None:
         """Write the TOML file. Raises OSError with the old file untouched; the log still has everything."""
-        write_atomically(self.path, render(state, lines).encode())
+        data = render(state, lines).encode()
+        written = write_atomically(self.path, data, before=self._keep_foreign)
+        self._known = Known(written, hashlib.sha256(data).hexdigest())
 
     def saved(self, lines: Sequence[str]) -> None:
         """Say that `save` wrote LINES. The log is emptied if it holds nothing beyond them."""
@@ -96,11 +108,69 @@ class RecordFile:
             self._wal_size = 0
 
     def checkpoint(self) -> None:
-        """Bring the TOML file up to date, here and now. Raises OSError."""
-        if self.is_behind:
+        """Bring the TOML file up to date, here and now, also where somebody else changed it. Raises OSError."""
+        if self._lines:
+            self._keep_the_log()
+        if self.is_behind or not self._is_as_we_left_it():
             state, lines = self.snapshot()
             self.save(state, lines)
             self.saved(lines)
+
+    def found(self) -> tuple[str, ...]:
+        """What others did to the files since this was last asked, in words."""
+        said, self._found = tuple(self._found), []
+        return said
+
+    def _is_as_we_left_it(self) -> bool:
+        """Whether the record has the content that was written here last. One that was only touched, or checked out
+        again just as it was, has."""
+        now = known(self.path, self._known)
+        if (now and now.sha256) != (self._known and self._known.sha256):
+            return False
+        self._known = now
+        return True
+
+    def _keep_foreign(self) -> None:
+        """Keep what lies in the record's place aside, unless it is what was written here last."""
+        if self._is_as_we_left_it():
+            return
+        aside = keep_aside(self.path, _moment())
+        if aside is not None:
+            self._found.append(
+                f"{self.path.name} was changed by somebody else: what was found is kept as {aside.name}"
+            )
+        elif self._known is not None:
+            self._found.append(f"{self.path.name} was removed by somebody else: it was written again, whole")
+
+    def _keep_the_log(self) -> None:
+        """See that the log still has its name; begin it again when it was taken away. Raises OSError.
+
+        Without its name no event in it would be found after a crash.
+        """
+        with contextlib.suppress(FileNotFoundError):
+            if os.path.samestat(os.fstat(self._wal), self.wal_path.stat()):
+                return
+        aside = None
+        try:
+            handle = _locked(self.wal_path, self.path.name)
+            if os.fstat(handle).st_size:
+                aside = keep_aside(self.wal_path, _moment())
+                self.wal_path.unlink(missing_ok=True)
+                os.close(handle)
+                handle = _locked(self.wal_path, self.path.name)
+        except RecordBusy as error:
+            raise OSError(errno.EBUSY, "another engine has taken this record") from error
+        try:
+            # First the record, whole: the new log holds nothing of what the old one did.
+            state, lines = self.snapshot()
+            self.save(state, lines)
+        except OSError:
+            os.close(handle)
+            raise
+        os.close(self._wal)
+        self._wal, self._wal_size, self._saved = handle, 0, len(lines)
+        kept = f"; what was found in its place is kept as {aside.name}" if aside else ""
+        self._found.append(f"{self.wal_path.name} was taken away by somebody else: it was begun again{kept}")
 
     def close(self) -> None:
         """Fold the log into the record and let go of both. A record that could not be saved keeps its log."""
@@ -194,6 +264,10 @@ def _locked(wal_path: Path, name: str) -> int:
         except BlockingIOError as error:
             os.close(handle)
             raise RecordBusy(f"{name} is open in another engine") from error
+
+
+def _moment() -> str:
+    return datetime.now(UTC).strftime("%Y%m%dT%H%M%SZ")
 
 
 def _wal_line(event: Event) -> bytes:

@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Mapping
+from base64 import b64encode
+from collections.abc import Iterable, Iterator, Mapping
+from html import escape
+from json import dumps
 from urllib.parse import quote, quote_plus, unquote, urlsplit
 
 import msgspec
@@ -30,7 +33,8 @@ _CUT = "… (+"
 class Redactor(msgspec.Struct, frozen=True):
     """Masks the secrets it was told, and whatever is shaped like one.
 
-    `secrets` are exact values; each is also masked where it stands URL-encoded. Values shorter than six
+    `secrets` are exact values; each is also masked in the forms in which programs write it: URL-encoded, quoted
+    for JSON, Python or HTML, in base64. Values shorter than six
     characters cannot be masked without masking ordinary words, and are left to the patterns. `home` is the
     project's folder: a path below it is told from there on, so that a record speaks of no machine.
     """
@@ -45,14 +49,9 @@ class Redactor(msgspec.Struct, frozen=True):
         for value in values:
             known.add(value)
             if "://" in value:
-                try:
-                    parts = urlsplit(value)
-                    password = parts.password or ""
-                except ValueError:
-                    continue
-                known |= {password, unquote(password)}
+                known |= set(_passwords(value))
             known |= {found["double"] or found["single"] or found["bare"] for found in _ASSIGNED.finditer(value)}
-        known |= {quote(value, safe="") for value in known} | {quote_plus(value) for value in known}
+        known |= {form for value in known for form in _forms(value)}
         return cls(tuple(sorted((s for s in known if len(s) >= _SHORTEST), key=len, reverse=True)))
 
     def __call__(self, text: str) -> str:
@@ -81,6 +80,31 @@ class Redactor(msgspec.Struct, frozen=True):
         if isinstance(value, list | tuple):
             return [self.tree(item) for item in value]
         return value
+
+
+def _passwords(url: str) -> Iterator[str]:
+    """What may be the password in URL, encoded or not; and its pieces, where somebody has not encoded its "@" or "/":
+    a driver then quotes the piece that it took for a host or a port."""
+    address = url.partition("://")[2].partition(":")[2]
+    try:
+        parts = urlsplit(url)
+        parts.port  # noqa: B018 (raises ValueError for what is none)
+    except ValueError:
+        whole = address.rpartition("@")[0]
+    else:
+        user, password = unquote(parts.username or ""), unquote(parts.password or "")
+        yield from (parts.password or "", password)
+        yield b64encode(f"{user}:{password}".encode(errors="replace")).decode()
+        whole = parts.netloc.rpartition("@")[0].partition(":")[2]
+    if set(whole) & set("@/?#"):
+        yield from (whole, *re.split(r"[@/?#:]", whole))
+
+
+def _forms(value: str) -> Iterator[str]:
+    yield from (quote(value, safe="", errors="replace"), quote_plus(value, errors="replace"), escape(value))
+    yield from (repr(value)[1:-1], dumps(value)[1:-1])
+    yield dumps(value, ensure_ascii=False)[1:-1]
+    yield b64encode(value.encode(errors="replace")).decode().rstrip("=")
 
 
 def _masked(found: re.Match[str]) -> str:

@@ -13,17 +13,17 @@ from typing import Any
 
 import msgspec
 
+from state.edited import Edited, edited_tables, shown
 from state.events import GENESIS, KINDS, Event
-from state.record import SCHEMA, event_line, render, sealed_body, tables_of, wanted_tables
+from state.record import SCHEMA, event_line, render, sealed_body
 from state.replaying import UnknownEvent, apply
 from state.run import RunState
 
 _JOURNAL = "\n[journal]\n"
-_SCHEMA = re.compile(r"^schema = (\d+)$", re.MULTILINE)
-_NO_JOURNAL = "the record holds no journal: it was cut short"
+_SCHEMA = re.compile(r"^schema = (\d{1,9})$", re.MULTILINE)
+_NO_JOURNAL = "it holds no journal: it was cut short, or is no record"
 _CHANGED = "it was changed after it was written: the events after it vouch for another one"
 _NAMED = 10  # tables that differ, at the most
-_SHOWN = 120  # characters of a value
 
 
 class NoRecord(Exception):
@@ -45,24 +45,12 @@ class Place(msgspec.Struct, frozen=True, kw_only=True):
         return f"event {self.seq}{f' ({of})' if of else ''}: {self.why}"
 
 
-class Edited(msgspec.Struct, frozen=True, kw_only=True):
-    """A key of a readable table that says something else than the journal gives; empty where it is not there."""
-
-    table: str
-    key: str
-    says: str
-    journal: str
-
-    def __str__(self) -> str:
-        key = f" {self.key}" if self.key else ""
-        return f"{self.table}{key} says {self.says or 'nothing'}, the journal gives {self.journal or 'nothing'}"
-
-
 class Examined(msgspec.Struct, frozen=True, kw_only=True):
     """What a record's text holds. `events` are those before `broken`, sound and replayed to `state`.
 
-    `toml` is why the text is no TOML. `differs` says what was changed since the seal was set: event, table, seal (it
-    alone), text (what says nothing: comments, spaces, order), or missing: there is none. Empty when it fits.
+    `toml` is why the text cannot be read as a record's TOML. `differs` says what was changed since the seal was set:
+    event, table, seal (it alone), text (what says nothing: comments, spaces, order), or missing: there is none. Empty
+    when the seal fits.
     """
 
     state: RunState
@@ -80,20 +68,20 @@ class Examined(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def examine(text: str) -> Examined:
-    """Every part of a record's TEXT, by itself. Raises NoRecord for what is none, or is of a newer version."""
-    data, broken_toml = _loaded(text)
-    _must_be_a_record(text, data)
+    """Every part of a record's TEXT, by itself. Raises NoRecord for what is no TOML, or of a newer version."""
+    data, why = _loaded(text)
+    why = _why_no_record(text, data) or why
     events, state, broken = _walked(_written(text, data))
-    edited = () if broken or data is None else tuple(_edited(data, state))
+    edited = () if broken or data is None else tuple(edited_tables(data, state))
     body, sealed = sealed_body(text)
     differs = ""
     if not sealed:
-        differs = "event" if broken else "table" if edited else _which_text(body, state, events, data)
+        differs = _differs(body, broken, edited) or _which_text(body, state, events, data)
     return Examined(
         state=state,
         events=tuple(events),
         broken=broken,
-        toml=broken_toml,
+        toml=why,
         edited=edited[:_NAMED],
         sealed=sealed,
         differs=differs,
@@ -115,7 +103,7 @@ def _difference(old: Event, new: Event) -> str:
     was, now = msgspec.to_builtins(old), msgspec.to_builtins(new)
     keys = [key for key in (*was, *now) if was.get(key) != now.get(key)]
     key = next((key for key in keys if key != "prev"), "prev")
-    return f"{key} was {_shown(was.get(key)) or 'nothing'}, and is {_shown(now.get(key)) or 'nothing'}"
+    return f"{key} was {shown(was.get(key)) or 'nothing'}, and is {shown(now.get(key)) or 'nothing'}"
 
 
 def _loaded(text: str) -> tuple[dict[str, Any] | None, str]:
@@ -125,7 +113,8 @@ def _loaded(text: str) -> tuple[dict[str, Any] | None, str]:
         return None, str(error) or type(error).__name__
 
 
-def _must_be_a_record(text: str, data: dict[str, Any] | None) -> None:
+def _why_no_record(text: str, data: dict[str, Any] | None) -> str:
+    """What is missing of a record that could be one. Raises NoRecord for what cannot be one, or is a newer one."""
     if data is None:
         found = _SCHEMA.search(text)
         if found is None or not (_JOURNAL in text or "\n[run]\n" in text):
@@ -135,8 +124,7 @@ def _must_be_a_record(text: str, data: dict[str, Any] | None) -> None:
         schema = data.get("schema")
     if isinstance(schema, int) and schema > SCHEMA:
         raise NoRecord(f"written by a newer tminus (record schema {schema}; this one reads up to {SCHEMA})")
-    if schema != SCHEMA or (data is not None and not {"journal", "run"} & data.keys()):
-        raise NoRecord("it is no record of tminus")
+    return "" if schema == SCHEMA else "it is no record of tminus: it names no schema"
 
 
 # A line of the journal: its number in the text (0: not known), and the event or why it cannot be read.
@@ -241,72 +229,14 @@ def _place(event: Event, why: str, line: int = 0) -> Place:
     return Place(seq=event.seq, why=why, kind=event.kind, utc=event.utc, item=event.item, line=line)
 
 
-def _which_text(body: str, state: RunState, events: Sequence[Event], data: dict[str, Any] | None) -> str:
+def _differs(body: str, broken: Place | None, edited: Sequence[Edited]) -> str:
     if not body:
         return "missing"
+    return "event" if broken else "table" if edited else ""
+
+
+def _which_text(body: str, state: RunState, events: Sequence[Event], data: dict[str, Any] | None) -> str:
     if data is None:
         return "text"
     same = sealed_body(render(state, [event_line(one) for one in events]))[0] == body
     return "seal" if same else "text"
-
-
-def _edited(data: dict[str, Any], state: RunState) -> Iterator[Edited]:
-    found, wanted = tables_of(data), wanted_tables(state)
-    for table in dict.fromkeys((*wanted, *found)):
-        yield from _rows_edited(table, found.get(table), wanted.get(table))
-
-
-def _rows_edited(table: str, found: Any, wanted: Any) -> Iterator[Edited]:
-    if found == wanted:
-        return
-    if isinstance(found or wanted, dict):
-        yield from _keys_edited(f"[{table}]", found or {}, wanted or {})
-        return
-    if not (_is_rows(found) and _is_rows(wanted)):
-        yield Edited(table=f"[{table}]", key="", says=_shown(found), journal=_shown(wanted))
-        return
-    said, right = _by_id(found or []), _by_id(wanted or [])
-    for name in dict.fromkeys((*right, *said)):
-        yield from _keys_edited(f"[[{table}]] {name}", said.get(name, {}), right.get(name, {}))
-    if said == right and list(said) != list(right):
-        yield Edited(table=f"[[{table}]]", key="", says="its rows in another order", journal="them as they came")
-
-
-def _is_rows(table: Any) -> bool:
-    return table is None or (isinstance(table, list) and all(isinstance(row, dict) for row in table))
-
-
-def _by_id(rows: Sequence[dict[str, Any]]) -> dict[str, dict[str, Any]]:
-    """ROWS by their ids, or their numbers where they have none, or the same one twice."""
-    named: dict[str, dict[str, Any]] = {}
-    for number, row in enumerate(rows, 1):
-        name = str(row.get("id", number))
-        named[name if name not in named else f"{name} (row {number})"] = row
-    return named
-
-
-def _keys_edited(table: str, found: dict[str, Any], wanted: dict[str, Any]) -> Iterator[Edited]:
-    if found == wanted:
-        return
-    if not found or not wanted:
-        there, gone = "a table", ""
-        yield Edited(table=table, key="", says=there if found else gone, journal=there if wanted else gone)
-        return
-    for key in dict.fromkeys((*wanted, *found)):
-        says, journal = found.get(key), wanted.get(key)
-        if says == journal:
-            continue
-        if isinstance(says, dict) and isinstance(journal, dict):
-            yield from (
-                msgspec.structs.replace(one, table=table, key=f"{key}.{one.key}")
-                for one in _keys_edited(table, says, journal)
-            )
-        else:
-            yield Edited(table=table, key=key, says=_shown(says), journal=_shown(journal))
-
-
-def _shown(value: Any) -> str:
-    if value is None:
-        return ""
-    text = repr(value)
-    return text if len(text) <= _SHOWN else f"{text[: _SHOWN - 1]}…"

@@ -17,7 +17,7 @@ from state.verdicts import Mark, Verdict
 _SUBJECT = 72  # characters, as git log and GitHub show them
 _LINE = 160
 _LISTED = 20  # lines under a heading
-_BY_HAND = ("mark", "phase.go", "hold.raised", "hold.released", "gate.decided", "note", "lease.taken", "run.closed")
+_NO_PERSON = ("check", "engine")  # how the origin begins of what checks and the engine themselves recorded
 
 
 def commit_message(run: RunState, events: Sequence[Event], name: str, *, extra: str = "") -> str:
@@ -74,7 +74,9 @@ def _counted(counts: Counter[Verdict] | Counter[Mark], order: type[Verdict] | ty
 
 def _people(events: Sequence[Event]) -> Iterator[str]:
     """Who acted, with the uid that the kernel vouched for; the first to act first."""
-    for actor, uid in dict.fromkeys((event.actor, event.uid) for event in events if event.kind in _BY_HAND):
+    for actor, uid in dict.fromkeys(
+        (event.actor, event.uid) for event in events if not event.origin.startswith(_NO_PERSON)
+    ):
         yield f"{_said(actor)} (uid {uid})"
 
 

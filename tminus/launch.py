@@ -11,10 +11,13 @@ import sys
 import time
 from collections.abc import Mapping
 from pathlib import Path
+from typing import IO
 
 from tminus.places import Place
 
 START_TIMEOUT = 20.0
+
+_leashes: list[IO[bytes]] = []  # held as long as we live
 
 
 class EngineFailed(Exception):
@@ -29,6 +32,17 @@ def is_up(place: Place) -> bool:
         except OSError:
             return False
         return True
+
+
+def comes_up(place: Place, within: float = START_TIMEOUT) -> bool:
+    """Wait until the engine that somebody is starting at PLACE answers. False when none is, or not in time."""
+    deadline = time.monotonic() + within
+    while time.monotonic() < deadline:
+        if is_up(place):
+            return True
+        if wait_until_ended(place, within=0.05):
+            return False
+    return False
 
 
 def wait_until_ended(place: Place, within: float = 15.0) -> bool:
@@ -52,12 +66,18 @@ def wait_until_ended(place: Place, within: float = 15.0) -> bool:
 
 
 def start_engine(
-    checklist: Path, place: Place, *, t0: str = "", anew: bool = False, environ: Mapping[str, str] | None = None
+    checklist: Path,
+    place: Place,
+    *,
+    t0: str = "",
+    anew: bool = False,
+    leashed: bool = False,
+    environ: Mapping[str, str] | None = None,
 ) -> int:
     """Start the engine of CHECKLIST in a session of its own and wait until it listens. Returns its process id.
 
-    It survives the terminal it was started from. Raises EngineFailed with its own words when it ends at once or
-    does not listen in time.
+    It survives the terminal it was started from; LEASHED, it ends with this process, however that ends. Raises
+    EngineFailed with its own words when it ends at once or does not listen in time.
     """
     began = place.log.stat().st_size if place.log.exists() else 0
     handle = os.open(place.log, os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC, 0o600)
@@ -68,8 +88,9 @@ def start_engine(
                 *(("--t0", t0) if t0 else ()),
                 *(("--anew",) if anew else ()),
                 *(("--group", grp.getgrgid(place.group).gr_name) if place.group != -1 else ()),
+                *(("--leashed",) if leashed else ()),
             ],
-            stdin=subprocess.DEVNULL,
+            stdin=subprocess.PIPE if leashed else subprocess.DEVNULL,
             stdout=handle,
             stderr=handle,
             start_new_session=True,
@@ -77,6 +98,8 @@ def start_engine(
         )
     finally:
         os.close(handle)
+    if process.stdin is not None:
+        _leashes.append(process.stdin)
     deadline = time.monotonic() + START_TIMEOUT
     while time.monotonic() < deadline:
         if process.poll() is not None:

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Literal
 
 import msgspec
 
-from state.artefacts import Seen, artefacts_of, look_at
+from state.artefacts import Artefact, Seen, artefacts_of, look_at
 from state.events import Event
 from state.record import RecordError
 from state.record_file import with_logged
@@ -45,10 +45,13 @@ class Verified(msgspec.Struct, frozen=True, kw_only=True):
         return self.text.holds and self.log != "broken" and self.git.holds and not changed
 
 
-def verify(path: Path, *, artefacts: bool = True) -> Verified:
+def verify(
+    path: Path, *, artefacts: bool = True, on_look: Callable[[Artefact], None] = lambda artefact: None
+) -> Verified:
     """Look at the record at PATH, and only look: an engine may be writing it.
 
-    Without ARTEFACTS, the files that it names are not read. Raises Unreadable.
+    Without ARTEFACTS, the files that it names are not read; with them, ON_LOOK is told of each before. Raises
+    Unreadable.
     """
     # The log first: what is taken out of it meanwhile is in the record, which is read after.
     log, standing = _log(path)
@@ -57,7 +60,7 @@ def verify(path: Path, *, artefacts: bool = True) -> Verified:
     except FileNotFoundError as error:
         if not log:
             raise Unreadable(f"{path.name}: {error.strerror}") from None
-        return _log_alone(path, log)
+        return _log_alone(path, log, on_look)
     except OSError as error:
         raise Unreadable(f"{path.name}: {error.strerror}") from None
     try:
@@ -79,7 +82,7 @@ def verify(path: Path, *, artefacts: bool = True) -> Verified:
         log=standing,
         log_why=why,
         logged=len(events) - len(text.events),
-        artefacts=_looked_at(path, events, run) if artefacts else (),
+        artefacts=_looked_at(path, events, run, on_look) if artefacts else (),
         git=_witness_of_broken(path, text) if text.broken else witness(path, events),
     )
 
@@ -110,7 +113,7 @@ def _log(path: Path) -> tuple[bytes, Log]:
     return log, "empty"
 
 
-def _log_alone(path: Path, log: bytes) -> Verified:
+def _log_alone(path: Path, log: bytes, on_look: Callable[[Artefact], None]) -> Verified:
     nothing = Examined(state=RunState(), sealed=True)
     try:
         run, events, _ = with_logged(RunState(), [], log, path.name)
@@ -122,11 +125,16 @@ def _log_alone(path: Path, log: bytes) -> Verified:
         events=tuple(events),
         log="holds",
         logged=len(events),
-        artefacts=_looked_at(path, events, run),
+        artefacts=_looked_at(path, events, run, on_look),
         git=witness(path, events),
     )
 
 
-def _looked_at(path: Path, events: Sequence[Event], run: RunState) -> tuple[Seen, ...]:
-    projects = projects_of(path, run)
-    return tuple(look_at(artefact, path, projects) for artefact in artefacts_of(events))
+def _looked_at(
+    path: Path, events: Sequence[Event], run: RunState, on_look: Callable[[Artefact], None]
+) -> tuple[Seen, ...]:
+    projects, seen = projects_of(path, run), list[Seen]()
+    for artefact in artefacts_of(events):
+        on_look(artefact)
+        seen.append(look_at(artefact, path, projects))
+    return tuple(seen)

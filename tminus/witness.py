@@ -14,7 +14,7 @@ import msgspec
 from checks.contract import Context
 from checks.git_program import Git, GitProblem, open_repository
 from state.events import Event
-from state.verifying import Examined, NoRecord, Place, examine, first_difference
+from state.verifying import NoRecord, Place, examine, first_difference
 
 _COMMITS = 20  # of the record, the latest ones: each is read
 _SECONDS = 30.0
@@ -22,13 +22,15 @@ _SECONDS = 30.0
 
 class Witness(msgspec.Struct, frozen=True, kw_only=True):
     """What git says. `commits` hold the record and were compared; `against` is the newest that says otherwise, and
-    `first` the event in question, where it can be named. `silent` is why nothing can be said."""
+    `first` the event in question, where it can be named. `others` are older commits of another run under the same
+    name. `silent` is why nothing can be said."""
 
     commits: int = 0
     committed: int = 0
     against: str = ""
     why: str = ""
     first: Place | None = None
+    others: int = 0
     silent: str = ""
 
     @property
@@ -60,31 +62,35 @@ def witness(path: Path, events: Sequence[Event]) -> Witness:
 
 
 def _compared(git: Git, name: str, commits: Sequence[str], events: Sequence[Event]) -> Witness:
-    count = newest = 0
-    found: Examined | None
+    count = newest = others = 0
     for number, sha in enumerate(commits):
         if git.run("cat-file", "-e", f"{sha}:{name}", timeout=_SECONDS).exit_code != 0:
             continue  # the commit that took it away
-        count += 1
-        short = sha[:12]
-        found, why = None, ""
-        try:
-            found = examine(git.content("show", f"{sha}:{name}", timeout=_SECONDS).decode())
-        except (NoRecord, UnicodeDecodeError) as error:
-            why = f"what is committed there cannot be read: {error}"
-        if found is not None and (found.broken or found.edited):
-            why = f"what is committed there does not hold: {found.broken or found.edited[0]}"
-        if found is None or why:
+        committed, why = _committed(git, sha, name)
+        if why:
             if number == 0:
-                return Witness(commits=count, against=short, why=why)
-            count -= 1  # a commit of damage, which a later one mended, vouches for nothing
+                return Witness(against=sha[:12], why=f"what is committed there does not hold: {why}")
+            continue  # damage that a later commit mended: it vouches for nothing
+        if number and events and committed and committed[0].utc != events[0].utc:
+            others += 1
             continue
-        newest = max(newest, len(found.events))
-        if first := first_difference(found.events, events):
-            return Witness(commits=count, committed=newest, against=short, why=str(first), first=first)
+        count, newest = count + 1, max(newest, len(committed))
+        if first := first_difference(committed, events):
+            return Witness(
+                commits=count, committed=newest, against=sha[:12], why=str(first), first=first, others=others
+            )
     if not count:
-        return Witness(silent="the commits that knew it have lost it")
-    return Witness(commits=count, committed=newest)
+        return Witness(silent="no commit holds it any more")
+    return Witness(commits=count, committed=newest, others=others)
+
+
+def _committed(git: Git, sha: str, name: str) -> tuple[tuple[Event, ...], str]:
+    """The events of the record in a commit, and what speaks against that record itself."""
+    try:
+        found = examine(git.content("cat-file", "blob", f"{sha}:{name}", timeout=_SECONDS).decode())
+    except (NoRecord, UnicodeDecodeError) as error:
+        return (), str(error)
+    return found.events, str(found.broken or (found.edited[0] if found.edited else found.toml))
 
 
 def _short(error: Exception) -> str:

@@ -90,7 +90,7 @@ class Cockpit(App[int]):
         self._rung: frozenset[str] = frozenset()
         self._offered: frozenset[str] = frozenset()
         self._asked: frozenset[str] = frozenset()  # what somebody waits for, as it was when it last rang
-        self._looking = Looking(self, self._listening, lambda: self.bridge.list.item)
+        self._looking = Looking(self, self._listening, lambda: self.bridge.scene.focus)
         for action in (one for one in self.actions if one.scope != "replay"):  # the bridge takes a replay's keys
             for key in (action.key, *action.more_keys):
                 self.bind(key, f"press('{action.id}')", description=action.label, show=False)

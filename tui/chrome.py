@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from tui.actions import ACTIONS, Action, why_not
-from tui.crew import wanted
+from tui.crew import observes, wanted
 from tui.lines import Line, Span, width_of
 from tui.pane import Pane
 from tui.replay import offered
@@ -61,7 +61,8 @@ def keybar_lines(actions: Sequence[Action], scene: Scene, width: int, height: in
     tail = [_face(action, scene) for action in there if action.id in _ALWAYS]
     grey = {action.id: bool(why_not(action, scene)) for action in there}
     shown = [action for action in there if action.id not in (*_ALWAYS, *_NOT_HERE)]
-    needed = {*_NEEDED, *wanted(scene)}
+    # Who only observes needs other keys than who drives.
+    needed = {*wanted(scene), *(() if observes(scene) else _NEEDED)}
     while True:
         lines = _filled([*(_face(action, scene) for action in shown), *tail], width)
         if len(lines) <= height or not shown:

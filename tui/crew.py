@@ -82,6 +82,11 @@ def may_take(scene: Scene) -> bool:
     return not scene.view.run.driver or (at is not None and scene.now >= at)
 
 
+def observes(scene: Scene) -> bool:
+    """Whether this person only observes: another drives, or the screen is one that only watches."""
+    return scene.read_only or (bool(scene.view.run.driver) and not scene.drives)
+
+
 def second_go(scene: Scene) -> bool:
     """Whether the driver's GO of the current phase is said, and this person may say the second."""
     call = waiting_call(scene)
@@ -132,13 +137,13 @@ def _call(scene: Scene) -> Iterator[Notice]:
     text = plain(face.text if face else call.id)
     if call.agreed_by:
         head = f"{plain(call.agreed_by).upper()} AGREED"
-        told = f"run it: {scene.key('run')}" if mine else f"{plain(call.actor)} may run it"
-        yield Notice(f"{key} agreed", head, f"{told}  {text}", rings=mine, style="block-good")
+        told = f"{scene.key('run')} runs it" if mine else f"{plain(call.actor)} may run it"
+        yield Notice(f"{key} agreed", head, f"{told}: {text}", rings=mine, style="block-good")
     elif mine:
-        yield Notice(key, f"CALLED {at}", f"waits for a second person to agree: {_who_may(scene)}  {text}")
+        yield Notice(key, f"CALLED {at}", f"waits for a second person to agree ({_who_may(scene)}): {text}")
     else:
         head = f"{who} CALLS YOU TO THE POINT OF NO RETURN"
-        yield Notice(key, head, f"{scene.key('agree')} shows the plan, and agrees  {text}", rings=True)
+        yield Notice(key, head, f"{scene.key('agree')} shows the plan, and agrees: {text}", rings=True)
 
 
 def _who_may(scene: Scene) -> str:
@@ -150,8 +155,11 @@ def _asks(scene: Scene) -> Iterator[Notice]:
     if scene.drives and not scene.read_only:
         for ask in crew.asking:
             keys = f"{scene.key('hand-over')} hands it over, {scene.key('keep')} keeps it"
-            head = f"{plain(ask.actor).upper()} ASKS FOR CONTROL"
-            yield Notice(f"ask {ask.uid} {ask.utc}", head, f"{keys}  {plain(ask.reason)}".strip(), rings=True)
+            head, why = (
+                f"{plain(ask.actor).upper()} ASKS FOR CONTROL",
+                f': "{plain(ask.reason)}"' if ask.reason else "",
+            )
+            yield Notice(f"ask {ask.uid} {ask.utc}", head, keys + why, rings=True)
     elif (own := my_ask(scene)) is not None:
         head = f"YOU ASKED {plain(scene.view.run.driver).upper()} FOR CONTROL {local_time(own.utc)}"
         yield Notice(f"asked {own.utc}", head, take_over(scene))
@@ -190,7 +198,7 @@ def _challenged(scene: Scene) -> Iterator[Notice]:
     face = scene.faces.get(newest.item)
     about = plain(face.text if face else newest.item or "the run")
     head = f"CHALLENGE BY {plain(newest.actor).upper()}{more}"
-    told = f"{scene.key('answer')} answers  {plain(newest.text)}  ({about})"
+    told = f'{scene.key("answer")} answers: "{plain(newest.text)}" ({about})'
     yield Notice(f"challenge {newest.id}", head, told, rings=newest.uid != scene.uid)
 
 
@@ -199,7 +207,7 @@ def told(before: Scene, after: Scene) -> list[tuple[str, bool]]:
     rings: what no notice stays for."""
     if not before.connected or not after.connected or after.view.replay is not None or before.uid != after.uid:
         return []
-    return [*_handed(before, after), *_refused(before, after), *_settled(before, after)]
+    return [*_handed(before, after), *_refused(before, after), *_voided(before, after), *_settled(before, after)]
 
 
 def _handed(before: Scene, after: Scene) -> Iterator[tuple[str, bool]]:
@@ -219,6 +227,16 @@ def _refused(before: Scene, after: Scene) -> Iterator[tuple[str, bool]]:
     no = after.view.crew.refused
     if no is not None and no != before.view.crew.refused and no.uid == after.uid:
         yield f"{plain(no.actor)} keeps control" + (f": {plain(no.reason)}" if no.reason else ""), True
+
+
+def _voided(before: Scene, after: Scene) -> Iterator[tuple[str, bool]]:
+    """A call of one's own that is over, though nothing came of it: what was called is no longer what was seen."""
+    call = before.view.crew.call
+    if call is None or call.uid != after.uid or after.view.crew.call is not None:
+        return
+    crossed = after.state(call.id).attempts > before.state(call.id).attempts
+    if call.id not in after.view.gone and not crossed:
+        yield "Your call is void: something changed since. Look again, and call again", True
 
 
 def _settled(before: Scene, after: Scene) -> Iterator[tuple[str, bool]]:

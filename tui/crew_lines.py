@@ -10,21 +10,19 @@ from tui import crew
 from tui.clock import age_of, ago, local_time
 from tui.evidence import stacked
 from tui.glyphs import PEOPLE_SIGNS
-from tui.lines import Line, Span, fit, plain, wrapped
+from tui.lines import Line, Span, fit, plain, width_of, wrapped
 from tui.scene import Scene
 
 
 def notice_lines(scene: Scene, width: int) -> list[Line]:
-    """What concerns this person now, a line each; a longer one goes on below."""
+    """What concerns this person now, a line each, or two where one is too short."""
     lines: list[Line] = []
     for one in crew.notices(scene):
         head: Span = (f" {one.head} ", one.style)
-        told = wrapped(one.text, width - 2, "strong")
-        room = width - len(head[0]) - 1
-        if len(one.text) <= room:
-            lines.append(fit((head, (f" {one.text}", "strong")), width, scene.glyphs.ellipsis))
+        if width_of([head]) + 1 + width_of([(one.text, "")]) <= width:
+            lines.append((head, (f" {one.text}", "strong")))
         else:
-            lines += [fit((head,), width, scene.glyphs.ellipsis), *(((" ", ""), *line) for line in told[:2])]
+            lines += [fit(part, width, scene.glyphs.ellipsis) for part in ((head,), ((f" {one.text}", "strong"),))]
     return lines
 
 
@@ -42,7 +40,7 @@ def _driver(scene: Scene, width: int) -> list[Line]:
         )
     lines = wrapped(f"{run.driver} drives: one person does at a time.", width)
     if since := scene.view.crew.gone_since:
-        told = f"No screen of theirs is open since {local_time(since)}. {crew.take_over(scene)}"
+        told = f"No screen of theirs is open since {local_time(since)}; {crew.take_over(scene)}"
         lines += wrapped(told, width, "warn strong")
     return lines
 

@@ -167,7 +167,7 @@ class Ask(ModalScreen[str | None]):
         # Where a name was typed, enter only leads to the buttons: yes takes one key more.
         ready = f"enter, then y: {self.question.yes}" if self.question.exactly else f"enter: {self.question.yes}"
         if self.question.optional:
-            ready = f"tab goes to the words; y: {self.question.yes}"
+            ready = f"up: to the words, or none; y: {self.question.yes}"
         return [((wrong, "warn"),) if wrong else ((ready, "dim"),)]
 
     def _judge(self) -> None:

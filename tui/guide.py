@@ -5,9 +5,11 @@ A read-do phase is done in its order: it has one next item. A do-confirm phase i
 
 from __future__ import annotations
 
-from tminus.client.messages import ItemFace, ItemView, PhaseFace, View
+from tminus.client.messages import CallView, ItemFace, ItemView, PhaseFace, View
+from tui.crew import observes, waiting_call
 from tui.rows import next_open, phase_of
 from tui.scene import Scene
+from tui.sign_off import roles_for
 
 
 def next_in(view: View, phase: PhaseFace) -> str:
@@ -49,13 +51,38 @@ def ways(scene: Scene) -> list[Way]:
     face, item = scene.face, scene.item
     if face is None or scene.view.run.closed or face.out_of_scope:
         return []
+    if (call := waiting_call(scene)) is not None and call.id == face.id:
+        return _crossing(call, scene)
     if item.blocked:
         return _past_block(face, scene)
     if item.settled:
         return []
+    if observes(scene):
+        return _as_second(face, item, scene)
     if item.status == "running":
         return [("cancel", "stops it; else wait for what it sees")]
     return _past_open(face, item)
+
+
+def _crossing(call: CallView, scene: Scene) -> list[Way]:
+    """Past the point of no return, which takes two."""
+    if call.agreed_by:
+        return [("run", f"runs it: {call.agreed_by} agreed")] if call.uid == scene.uid else []
+    if call.uid != scene.uid:
+        return [("agree", f"shows the plan, and agrees: {call.actor} calls you")]
+    return [("people", "shows who is here: a second person is to agree")]
+
+
+def _as_second(face: ItemFace, item: ItemView, scene: Scene) -> list[Way]:
+    """What who does not drive can do about an item that is open."""
+    own = any(said.uid == scene.uid for said in item.said)
+    if face.signed_by and roles_for(scene):
+        return [("confirm", "shows what stands above the line, and signs for a role")]
+    if face.pair and item.said and not own and not face.signed_by:
+        return [("confirm", f"confirms it as the second person, after {item.said[-1].actor}")]
+    driver = scene.view.run.driver
+    ask = [("drive", f"asks {driver} for control" if driver else "takes control")]
+    return [("challenge", "asks about it, to be answered before the phase ends"), *ask]
 
 
 def _past_block(face: ItemFace, scene: Scene) -> list[Way]:

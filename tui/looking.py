@@ -31,11 +31,14 @@ class Looking:
             self._timer.stop()
         self._timer = self._app.set_timer(REST, self._say)
 
-    async def _say(self) -> None:
+    def _say(self) -> None:
         client, item = self._client(), self._where()
-        # An engine that was told nothing knows of no item.
-        if client is None or (client, item) == (self._said if self._said[0] is client else (client, "")):
-            return
-        self._said = (client, item)
-        with suppress(EngineGone, Refused):  # nobody's business but the others', and they see that it is gone
-            await client.ask(Look(item=item))
+        before = self._said[1] if self._said[0] is client else ""  # another engine was told nothing yet
+        if client is not None and item != before:
+            self._said = (client, item)
+            self._app.run_worker(_tell(client, item), group="looking", exit_on_error=False)
+
+
+async def _tell(client: Client, item: str) -> None:
+    with suppress(EngineGone, Refused):  # it is for the others alone, and they see that the engine has gone
+        await client.ask(Look(item=item))

@@ -46,11 +46,12 @@ def _head(phase: PhaseFace, scene: Scene, width: int) -> list[Line]:
 
 def _how(phase: PhaseFace, scene: Scene) -> str:
     go = scene.key("go")
+    two = " It takes two: the driver says GO, then a second person." if phase.pair else ""
     if phase.mode != "read-do":
-        return f"Any order. At the end {go} reads all of it back and passes the pause point."
+        return f"Any order. At the end {go} reads all of it back and passes the pause point.{two}"
     stop = next_in(scene.view, phase)
     following = f" The next is: {scene.faces[stop].text}" if stop and phase.id not in scene.view.gone else ""
-    return f"In this order, each item after the one before; {go} passes the pause point.{following}"
+    return f"In this order, each item after the one before; {go} passes the pause point.{two}{following}"
 
 
 def _progress(phase: PhaseFace, scene: Scene, width: int) -> list[Line]:

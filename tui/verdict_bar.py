@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from state.durations import format_duration
 from tminus.client.messages import Presence
 from tui.clock import clock, local_time, t_clock
-from tui.crew import gone_for, people
+from tui.crew import gone_for, people, waiting_call
 from tui.glyphs import GO_SIGNS
 from tui.lines import Line, Span, fit, joined, plain, spread
 from tui.link import GONE
@@ -81,7 +81,11 @@ def _blockers(scene: Scene) -> Line:
     if not scene.connected:
         return (("the last state is shown, and it may be old", "warn"),)
     if not blockers:
-        return (("all of this phase is settled: go", "dim"),) if scene.view.standing.go == "GO" else ()
+        if scene.view.standing.go != "GO":
+            return ()
+        call = waiting_call(scene)
+        said = f"{plain(call.actor)} said GO, a second person says theirs" if call and call.kind == "phase" else "go"
+        return ((f"all of this phase is settled: {said}", "dim"),)
     shown = [((plain(blocker.id), "strong"), (f" {plain(blocker.why)}", "")) for blocker in blockers[:4]]
     return joined(shown, (f" {scene.glyphs.dot} ", "dim"))
 
@@ -135,7 +139,7 @@ def _drives(one: Presence, scene: Scene) -> bool:
 
 def _other(one: Presence, scene: Scene, *, asks: bool) -> Sequence[Span]:
     you = " (you)" if one.uid == scene.uid else ""
-    return ((plain(one.name) + you, ""), (" asks for control", "warn strong") if asks else ("", ""))
+    return ((plain(one.name) + you, ""), (" (asks for control)", "warn strong") if asks else ("", ""))
 
 
 def _title(scene: Scene) -> Line:

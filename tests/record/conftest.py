@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
+import shutil
 import subprocess
 import sys
 from collections.abc import Sequence
@@ -12,15 +14,23 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from click.testing import CliRunner, Result
 
 from state.events import Event, chained, plain, utc_text
 from state.record import event_line, render
 from state.record_file import RecordFile, read_record
 from state.replaying import replay
+from tests.engine.conftest import checklist, engine
+from tminus.cli import cli
+
+__all__ = ["checklist", "engine", "project"]
 
 T0 = datetime(2026, 11, 22, 22, 0, tzinfo=UTC)
 NAME = "2026-11-22-move.toml"
 BACKUP = b"every row of it\n" * 40
+# Runs as hypothesis draws them are found there.
+sys.path.insert(0, str(Path(__file__).parents[1] / "state"))
+
 ANNA, BERT = ("Anna", 1000), ("Bert", 1001)
 
 
@@ -40,7 +50,7 @@ def seen(minutes: float, item: str, verdict: str, actual: str, seconds: float = 
         "observed_at": looked,
         "seconds": seconds,
     }
-    return said(minutes, "check.finished", (f"check.{item}", 1000), item=item, to=verdict, data=data)
+    return said(minutes, "check.finished", (f"check.{item}", 1000), item=item, to=verdict, data=data, origin="check")
 
 
 def evening(**meta: Any) -> list[Event]:
@@ -133,24 +143,30 @@ class Project:
         path.write_text(f"#!/bin/sh\n{text}\n")
         path.chmod(0o755)
 
-    def tminus(self, *argv: str) -> subprocess.CompletedProcess[str]:
-        command = [sys.executable, "-m", "tminus", *argv]
-        return subprocess.run(command, cwd=self.folder, capture_output=True, text=True, timeout=60, check=False)
+    def tminus(self, *argv: str) -> Result:
+        with contextlib.chdir(self.folder):
+            return CliRunner().invoke(cli, argv)
 
 
-@pytest.fixture
-def project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Project:
-    monkeypatch.setenv("GIT_CONFIG_GLOBAL", "/dev/null")
-    monkeypatch.setenv("GIT_CONFIG_NOSYSTEM", "1")
-    made = Project(tmp_path / "app")
-    made.folder.mkdir()
+@pytest.fixture(scope="session")
+def made_once(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The project as it begins: a test should spend its time on what it tests."""
+    made = Project(tmp_path_factory.mktemp("made"))
     made.git("init", "-q", "--template=", "-b", "main")
     with (made.folder / ".git" / "config").open("a") as config:
-        config.write("[user]\nname = Anna\nemail = anna@example.org\n")
+        config.write("[user]\nname = Anna\nemail = anna@example.org\n[commit]\ngpgsign = false\n")
     (made.folder / "checklist.toml").write_text('schema = 1\ntitle = "Move"\n')
     made.git("add", "checklist.toml")
     made.git("commit", "-q", "-m", "The checklist")
     made.backup.parent.mkdir()
     made.backup.write_bytes(BACKUP)
     write(made.record, evening())
-    return made
+    return made.folder
+
+
+@pytest.fixture
+def project(made_once: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Project:
+    monkeypatch.setenv("GIT_CONFIG_GLOBAL", "/dev/null")
+    monkeypatch.setenv("GIT_CONFIG_NOSYSTEM", "1")
+    shutil.copytree(made_once, tmp_path / "app")
+    return Project(tmp_path / "app")

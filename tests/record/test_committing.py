@@ -8,11 +8,13 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from state.record_file import RecordFile
 from state.replaying import replay
 from tests.record.conftest import BERT, NAME, Project, evening, linked, said, seen
 from tminus import committing
 from tminus.commit_message import commit_message, subject
 from tminus.committing import NotCommitted, commit_record
+from tminus.verifying import verify
 
 PATH = f"deployments/{NAME}"
 hostile = st.text(st.one_of(st.characters(codec="utf-8"), st.sampled_from("\n\r\x1b\u2028-:#")), max_size=80)
@@ -102,6 +104,18 @@ def test_it_commits_the_record_and_leaves_alone_what_is_staged(project: Project)
     assert project.git("show", "--format=", "--name-only") == PATH
     assert project.git("diff", "--cached", "--name-only") == "other.py"
     assert str(project.folder) not in project.git("log", "-2", "--format=%B")
+
+
+def test_a_record_that_is_being_written_is_committed_as_it_was_last_saved(project: Project) -> None:
+    record = RecordFile(project.record)
+    record.append(said(30, "note", reason="only in the log yet"))
+    told = project.tminus("record", "commit", PATH)
+    assert told.exit_code == 0
+    assert "events that are not in it yet" in told.stdout
+    assert f"Record-Events: {len(evening())}" in project.git("log", "-1", "--format=%B")
+    record.close()
+    assert commit_record(project.record).new
+    assert verify(project.record).git.commits == 2
 
 
 def test_what_is_committed_already_needs_no_commit(project: Project) -> None:
@@ -220,12 +234,12 @@ def test_the_command_takes_the_newest_record_of_the_checklist(project: Project) 
     with (project.folder / "checklist.toml").open("a") as checklist:
         checklist.write(phase)
     first = project.tminus("record", "commit", "-m", "Well flown.")
-    assert (first.returncode, first.stderr) == (0, "")
+    assert (first.exit_code, first.stderr) == (0, "")
     assert first.stdout.endswith("Record of Move: phase day passed, GO\n")
     assert "Well flown." in project.git("log", "-1", "--format=%B")
     second = project.tminus("record", "commit")
-    assert second.returncode == 0
+    assert second.exit_code == 0
     assert second.stdout.startswith("nothing to commit")
     the_detached(project)
-    assert project.tminus("record", "commit", PATH).returncode == 1
-    assert project.tminus("record", "commit", "nothing.toml").returncode == 2
+    assert project.tminus("record", "commit", PATH).exit_code == 1
+    assert project.tminus("record", "commit", "nothing.toml").exit_code == 2

@@ -12,7 +12,7 @@ import pytest
 sys.path.insert(0, str(Path(__file__).parent))
 
 from evil_server import evil_server
-from flown import Flown, fly
+from hostile_run import Flown, fly
 
 from tests.checks.conftest import database, look, server  # noqa: F401 (fixtures)
 

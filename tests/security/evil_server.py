@@ -18,7 +18,7 @@ BOMB = 32 * 1024 * 1024
 
 
 class Evil(BaseHTTPRequestHandler):
-    """`/text`, `/status`, `/json`, `/nested`, `/deep`, `/brotli`, `/gzip`, `/drip`, `/to/PORT`, `/file`."""
+    """`/text`, `/status`, `/json`, `/nested`, `/deep`, `/brotli`, `/gzip`, `/drip`, `/to/PORT`, `/file`, `/echo`."""
 
     protocol_version = "HTTP/1.1"
     heard: list[dict[str, str]]
@@ -26,9 +26,14 @@ class Evil(BaseHTTPRequestHandler):
     def log_message(self, *_: object) -> None:
         pass
 
+    body: bytes = b""
+
     def do_POST(self) -> None:
-        self.rfile.read(int(self.headers.get("Content-Length", 0)))
+        if self.headers.get("Transfer-Encoding") != "chunked":
+            self.body = self.rfile.read(int(self.headers.get("Content-Length", 0)))
         self.do_GET()
+
+    do_PUT = do_PATCH = do_HEAD = do_POST
 
     def do_GET(self) -> None:
         self.heard.append(dict(self.headers))
@@ -53,6 +58,21 @@ class Evil(BaseHTTPRequestHandler):
 
     def _json(self, _: str) -> None:
         self._send(json.dumps({"ok": TEXT, TEXT: TEXT, "message": TEXT, "id": TEXT, "status": TEXT}).encode(), 403)
+
+    def _echo(self, _: str) -> None:
+        """All that was asked, as a page of debugging does it: in JSON, and a session and a token of its own."""
+        asked = {"message": f"denied: {dict(self.headers)} {self.body!r}", "headers": dict(self.headers)}
+        page = f'<input name="csrf_token" value="c4n4ry-csrf-of-the-site"><p>{self.path} {json.dumps(asked)} {self.body!r}'
+        session = "session=c4n4ry-cookie-of-the-site; Path=/"
+        wanted = "json" in self.headers.get("Accept", "")
+        self._send((json.dumps(asked) if wanted else page).encode(), 403, Set_Cookie=session)
+
+    def _git(self, _: str) -> None:
+        """A repository that wants a name and a password, and says them back."""
+        if "Authorization" in self.headers:
+            self._send(f"no: {self.headers['Authorization']}".encode(), 403)
+        else:
+            self._send(b"", 401, WWW_Authenticate='Basic realm="git"')
 
     def _deep(self, _: str) -> None:
         self._send(b"[" * 200_000, Content_Type="application/json")

@@ -78,8 +78,10 @@ def harms(raw: bytes) -> list[str]:
     ]
 
 
-# What the cockpit itself may say: SGR, cursor, modes, erasing, synchronized output, queries of the terminal.
-_OWN = re.compile(rb"\x1b\[[0-9;:]*[mHABCDJK]|\x1b\[[?>=<]?[0-9;]*\$?[hlupcnqst]|\x1b[()][B0]|\x1b[78=>M]")
+# What the cockpit itself may say: SGR, cursor, modes, erasing, queries, the shape of the pointer.
+_OWN = re.compile(
+    rb"\x1b\[[0-9;:]*[mHABCDJK]|\x1b\[[?>=<]?[0-9;]*\$?[hlupcnqst]|\x1b\]22;[a-z-]{1,20}\x07|\x1b[()][B0]|\x1b[78=>M]"
+)
 
 
 def harms_of_screen(raw: bytes) -> list[str]:

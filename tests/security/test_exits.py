@@ -3,18 +3,15 @@
 from __future__ import annotations
 
 import pytest
-from flown import Flown
 from hostile import MARK, harms, on_a_terminal
+from hostile_run import Flown
 
 COMMANDS = {
     "status": ["status"],
     "an item": ["status", "says"],
-    "json": ["status", "says", "--json"],
     "do": ["do", "prints"],
     "check": ["check", "says"],
     "due": ["due"],
-    "validate": ["validate"],
-    "checks": ["checks", "ours"],
     "one check": ["checks", "ours.says"],
 }
 

@@ -16,8 +16,8 @@ from typing import Any
 
 import psutil
 import pytest
-from flown import LOG, Flown
 from hostile import harms, on_a_terminal
+from hostile_run import LOG, Flown
 
 from state.durable import write_atomically
 from state.record_file import RecordFile
@@ -96,7 +96,11 @@ def test_another_user_reads_the_record_alone(flown: Flown) -> None:
         path for path in made_by_the_engine(flown) if as_nobody(lambda path=path: path.open("rb").close()) is None
     ]
     assert {path.name for path in readable} <= {flown.record.name, ".gitignore"}
-    writable = [path for path in flown.folder.rglob("*") if as_nobody(lambda path=path: os.access(path, os.W_OK))]
+    writable = [
+        path
+        for path in [flown.folder, *made_by_the_engine(flown)]
+        if as_nobody(lambda path=path: os.access(path, os.W_OK))
+    ]
     assert writable == []
 
 

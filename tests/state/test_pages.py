@@ -54,7 +54,7 @@ def test_the_python_example_of_the_record_page_reads_a_record(
 
 
 def test_the_shell_example_of_the_record_page_gives_the_seal(recorded: Path) -> None:
-    (example,) = blocks("record.md", "sh")
+    (example,) = (block for block in blocks("record.md", "sh") if "sha256sum" in block)
     ran = subprocess.run(
         ["sh", "-c", example.replace("RECORD.toml", str(recorded))], capture_output=True, text=True, check=True
     )

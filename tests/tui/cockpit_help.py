@@ -5,8 +5,10 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable
 from contextlib import AbstractAsyncContextManager
+from typing import Any
 
 from fake_engine import FakeEngine
+from textual import events
 from textual.pilot import Pilot
 
 from tui import capture
@@ -23,11 +25,18 @@ Opened = tuple[Cockpit, Pilot[int], FakeEngine]
 Open = Callable[..., AbstractAsyncContextManager[Opened]]
 
 
-async def until(condition: Callable[[], object], seconds: float = 20.0) -> None:
-    """Wait until CONDITION holds."""
+async def until(condition: Callable[[], object], seconds: float = 20.0, every: float = 0.01) -> None:
+    """Wait until CONDITION holds; one that costs something is looked at less often than EVERY hundredth."""
     async with asyncio.timeout(seconds):
         while not condition():
-            await asyncio.sleep(0.01)
+            await asyncio.sleep(every)
 
 
 text_of = capture.text_of
+
+
+async def type_in(pilot: Any, text: str) -> None:
+    """Keys as fast as they come: `press` would wait for the screen after each of them."""
+    for letter in text:
+        pilot.app.post_message(events.Key("space" if letter == " " else letter, letter))
+    await pilot.pause()

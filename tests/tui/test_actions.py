@@ -7,8 +7,7 @@ from typing import Any
 import msgspec
 import pytest
 import story
-from cockpit_help import Open, text_of, until
-from textual import events
+from cockpit_help import Open, text_of, type_in, until
 from textual.widgets import Button
 
 from tminus.client.messages import (
@@ -41,13 +40,6 @@ async def go_to(app: Any, pilot: Any, item: str) -> None:
     app.bridge.list.go_to(item)
     await pilot.pause()
     assert app.scene.focus == item
-
-
-async def type_in(pilot: Any, text: str) -> None:
-    """Keys as fast as they come: `press` would wait for the screen after each of them."""
-    for letter in text:
-        pilot.app.post_message(events.Key("space" if letter == " " else letter, letter))
-    await pilot.pause()
 
 
 async def test_r_runs_a_reading_check_at_once(cockpit: Open) -> None:

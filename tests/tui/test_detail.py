@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from dataclasses import replace
 from datetime import timedelta
 from typing import Any
@@ -40,7 +41,7 @@ KEYS = tuple((action.id, action.shown_key) for action in ACTIONS)
 
 def scene(focus: str = "low-traffic", view: View | None = None, **more: Any) -> Scene:
     seen = view or story.view()
-    return Scene(view=seen, now=story.NOW, me=story.ME, connected=True, focus=focus, keys=KEYS,
+    return Scene(view=seen, now=story.NOW, me=story.ME, uid=os.getuid(), connected=True, focus=focus, keys=KEYS,
                  phase_focus=phase_at(seen, focus), **more)  # fmt: skip
 
 

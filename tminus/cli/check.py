@@ -22,6 +22,7 @@ from state.targets import resolve
 from state.verdicts import Outcome, Verdict
 from tminus.cli.common import COULD_NOT_LOOK, DOES_NOT_HOLD, HOLDS, UNUSABLE, checklist_option, end
 from tminus.junit import junit_xml
+from tminus.outlet import Outlet, guard_output
 
 if TYPE_CHECKING:
     from checks.registry import Registry
@@ -109,6 +110,8 @@ async def _look(
 
     targets = resolve(checklist.targets, os.environ)
     redact = Redactor.knowing(targets.secrets)
+    if isinstance(sys.stdout, Outlet):
+        guard_output(redact)  # what a plugin prints as well
     began = time.monotonic()
     found: dict[str, Looked] = {}
 

@@ -169,7 +169,8 @@ def _end_engine(folder: Path) -> None:
 def _cockpit(stage: Stage, checklist: Path, place: Place, name: str, *, anew: bool) -> int:
     from tminus.cli.cockpit import open_cockpit
 
-    start_engine(checklist, place, t0=utc_text(datetime.now(UTC)), anew=anew, environ=_environ(stage))
+    t0 = utc_text(datetime.now(UTC))
+    start_engine(checklist, place, t0=t0, anew=anew, leashed=True, environ=_environ(stage))
     again = f"tminus rehearse --stage {os.path.relpath(stage.folder)}"
     farewell = f"The rehearsal is stopped, and what was on its stage with it; it goes on where it is with: {again}"
     return open_cockpit(place.socket, name=your_name(name), read_only=False, farewell=farewell)
@@ -182,7 +183,7 @@ def _fly(stage: Stage, checklist: Path, place: Place, began: float, rollback: bo
     for turn in range(RESTARTS):
         try:
             if not is_up(place):
-                start_engine(checklist, place, t0=t0, anew=turn == 0, environ=_environ(stage))
+                start_engine(checklist, place, t0=t0, anew=turn == 0, leashed=True, environ=_environ(stage))
             asyncio.run(_flight(place, answers, stage if rollback else None))
             verdict, code = "ROLLED BACK" if rollback else "GO", HOLDS
             break

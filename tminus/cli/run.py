@@ -23,7 +23,7 @@ def command(checklist: Path, name: str, t0: str, no_cockpit: bool, group: str) -
     The run lives in an engine of its own: close the terminal, lose the connection, and the next `tminus run` is
     back in the same place. `tminus stop` ends it.
     """
-    from tminus.launch import EngineFailed, is_up, start_engine
+    from tminus.launch import EngineFailed, comes_up, is_up, start_engine
 
     place = find_place(checklist)
     if group:
@@ -32,7 +32,9 @@ def command(checklist: Path, name: str, t0: str, no_cockpit: bool, group: str) -
         try:
             start_engine(checklist, place, t0=utc(t0))
         except EngineFailed as error:
-            end(UNUSABLE, str(error))
+            # Somebody else may have started one at the same moment: then there is one.
+            if not comes_up(place):
+                end(UNUSABLE, str(error))
     if no_cockpit:
         click.echo("the engine is up; see `tminus status`")
         return

@@ -15,5 +15,6 @@ from tminus.cli.common import checklist_option, find_place, name_option, your_na
 @checklist_option
 @name_option
 def command(checklist: Path, name: str) -> None:
-    """Watch the run in a cockpit of your own, at the size of your own terminal. You may hold, co-sign and note."""
+    """Watch the run in a cockpit of your own, at the size of your own terminal. You may hold, challenge,
+    co-sign, sign, agree, note, and ask for control."""
     sys.exit(open_cockpit(find_place(checklist).socket, name=your_name(name), read_only=True))

@@ -132,6 +132,8 @@ class Client:
             ) from error
         finally:
             self._waiting.pop(number, None)
+            if future.done() and not future.cancelled():
+                future.exception()  # it may have come while we were sending: it is known, and no warning
         if reply.error:
             raise Refused(reply.error)
         return reply

@@ -25,11 +25,15 @@ from tminus.definition import Loaded, Registry, load
 from tminus.engine.answers import Answers
 from tminus.engine.attendance import Attendance
 from tminus.engine.checking import Checking
+from tminus.engine.disk import remedy
+from tminus.engine.drifting import DefinitionFile
+from tminus.engine.heartbeat import Heartbeat
 from tminus.engine.identity import login_name
 from tminus.engine.looks import looks_of
 from tminus.engine.records import make_record_folder, opening_events, record_path
 from tminus.engine.server import Server
-from tminus.engine.session import Session
+from tminus.engine.session import NotRecorded, Session
+from tminus.engine.vigil import Vigil
 from tminus.engine.watch import Watch
 from tminus.outlet import bare, guard_output, lines_of
 from tminus.places import Place, UnsafePlace, place_of
@@ -53,8 +57,9 @@ class _Redacted(logging.Formatter):
 @click.argument("checklist", type=click.Path(path_type=Path))
 @click.option("--t0", default="", help="T0 of a new run, RFC 3339 in UTC.")
 @click.option("--anew", is_flag=True, help="Begin a new record, though the newest is not closed.")
+@click.option("--leashed", is_flag=True, help="End when standard input ends.")
 @click.option("--group", default="", help="Let this group in too.")
-def main(checklist: Path, t0: str, anew: bool, group: str) -> None:
+def main(checklist: Path, t0: str, anew: bool, leashed: bool, group: str) -> None:
     """Own the run of CHECKLIST until it is stopped."""
     guard_output()
     try:
@@ -65,14 +70,23 @@ def main(checklist: Path, t0: str, anew: bool, group: str) -> None:
         record = RecordFile(record_path(loaded, datetime.now(UTC), anew=anew))
     except ChecklistError as error:
         sys.exit(f"{error}")
-    except (RecordError, UnsafePlace, OSError) as error:
+    except (RecordError, UnsafePlace) as error:
         sys.exit(f"{error}")
+    except OSError as error:
+        sys.exit(f"the record cannot be written: {remedy(error, _at(error, loaded))}")
     try:
-        asyncio.run(_fly(loaded, registry, record, place, t0))
-    except RecordError as error:
+        asyncio.run(_fly(loaded, registry, record, place, t0, leashed=leashed))
+    except (RecordError, NotRecorded) as error:
         sys.exit(str(error))
+    except OSError as error:
+        sys.exit(f"the record could not be brought up to date, its log has the rest: {remedy(error, record.path)}")
     finally:
         os.close(lock)
+
+
+def _at(error: OSError, loaded: Loaded) -> Path:
+    """What could not be written."""
+    return Path(error.filename or loaded.path.parent / loaded.checklist.record_dir / "record")
 
 
 def _locked(place: Place) -> int:
@@ -87,7 +101,9 @@ def _locked(place: Place) -> int:
     return handle
 
 
-async def _fly(loaded: Loaded, registry: Registry, record: RecordFile, place: Place, t0: str) -> None:
+async def _fly(
+    loaded: Loaded, registry: Registry, record: RecordFile, place: Place, t0: str, *, leashed: bool
+) -> None:
     targets = resolve(loaded.checklist.targets, os.environ)
     project = loaded.path.parent.resolve()
     redact = msgspec.structs.replace(Redactor.knowing(targets.secrets), home=str(project))
@@ -102,11 +118,15 @@ async def _fly(loaded: Loaded, registry: Registry, record: RecordFile, place: Pl
     session = Session(loaded.checklist, record, redact, registry.effect_of, looks_of(targets, redact))
     artefacts = record.path.with_suffix(".files").resolve()
     history = History(history_path(record.path))
+    heartbeat = Heartbeat()
+    vigil = Vigil(session, actor, DefinitionFile(loaded), heartbeat)
     watch = Watch(session, actor, targets, project, history)
-    checking = Checking(session, registry, targets, redact, project, artefacts, watch.live)
+    checking = Checking(session, registry, targets, redact, project, artefacts, watch.live, heartbeat)
     ended = asyncio.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         asyncio.get_running_loop().add_signal_handler(number, ended.set)
+    if leashed:
+        asyncio.get_running_loop().add_reader(sys.stdin.fileno(), ended.set)  # nobody writes there: it is the end
     signal.signal(signal.SIGHUP, signal.SIG_IGN)  # a terminal that goes away is none of the engine's business
     try:
         for event in opening:
@@ -116,11 +136,12 @@ async def _fly(loaded: Loaded, registry: Registry, record: RecordFile, place: Pl
             session.gone_since = attendance.gone_since
             server = Server(session, Answers(session, checking, attendance, ended.set), attendance)
             listening = await server.listen(place.socket, place.group)
-            keeper = asyncio.create_task(session.keep())
+            keepers = [asyncio.create_task(session.keep()), asyncio.create_task(vigil.run())]
             log.info("the engine of %s is up", record.path.name)
             await ended.wait()
             await checking.end()
-            keeper.cancel()
+            for keeper in keepers:
+                keeper.cancel()
             listening.close()
             # Let the last replies leave before the connections are cut.
             await asyncio.sleep(0.1)
@@ -129,6 +150,8 @@ async def _fly(loaded: Loaded, registry: Registry, record: RecordFile, place: Pl
         place.socket.unlink(missing_ok=True)
         history.close()
         await session.close()
+        for found in record.found():  # between the last look and the last save
+            log.warning("%s", found)
     log.info("the engine of %s has ended", record.path.name)
 
 

@@ -215,6 +215,8 @@ def decide_gate(run: RunState, actor: Actor, request: DecideGate) -> Event:
     record = run.gates.get(request.gate)
     if record is None or record.state not in ("tripped", "blind"):
         raise Refusal(f"gate {request.gate!r} has not tripped")
+    if record.decision in ("continue", "extend"):
+        raise Refusal(f"{record.decided_by} decided on {request.gate!r} already: {record.decision}")
     if request.decision not in ("roll-back", "continue", "extend"):
         raise Refusal("decide roll-back, continue or extend")
     require_reason(request.reason, "a decision")

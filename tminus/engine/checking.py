@@ -19,6 +19,7 @@ from checks import contract
 from checks.registry import Registry
 from checks.runner import Call, plan_check, run_check
 from metrics.live import Live
+from metrics.samples import clock
 from state.definition import Item
 from state.events import Actor, Event
 from state.redact import Redactor
@@ -31,6 +32,7 @@ from tminus.client.requests import Plan, RunCheck
 from tminus.client.view import OUTPUT_LINES
 from tminus.engine import acts
 from tminus.engine.acts import Refusal
+from tminus.engine.heartbeat import Heartbeat
 from tminus.engine.pause_acts import cross
 from tminus.engine.session import NotRecorded, Session
 from tminus.engine.views import evidence
@@ -53,7 +55,9 @@ class Checking:
         project: Path,
         artefacts: Path,
         live: Live,
+        heartbeat: Heartbeat,
     ) -> None:
+        self._heartbeat = heartbeat
         self._session = session
         self._registry = registry
         self._targets = targets
@@ -72,10 +76,14 @@ class Checking:
     async def plan(self, item_id: str) -> Plan:
         """What the check of an item would do. Raises Refusal when it changes nothing, or cannot say."""
         item = self._item(item_id)
+        # Part of the digest: a go is for one time, and not for what somebody else ran meanwhile once more.
+        attempts = str(self._session.run.item(item.id).attempts)
         said = await plan_check(self._registry, self._call(item, answer=None))
         if isinstance(said, Outcome):
             raise Refusal(f"{said.actual}. {said.hint}".strip())
-        digest = hashlib.sha256("\n".join((item.id, *said.lines, said.danger, said.target)).encode()).hexdigest()
+        digest = hashlib.sha256(
+            "\n".join((item.id, attempts, *said.lines, said.danger, said.target)).encode()
+        ).hexdigest()
         return Plan(lines=said.lines, danger=said.danger, target=said.target, digest=digest[:16])
 
     async def start(self, actor: Actor, request: RunCheck) -> Event:
@@ -86,6 +94,7 @@ class Checking:
         """
         item = self._item(request.item)
         plan: Plan | None = None
+        attempts = self._session.run.item(item.id).attempts
         if self._registry.effect_of(item.check) == "change":
             plan = await self.plan(item.id)
             if not request.go:
@@ -94,6 +103,8 @@ class Checking:
                 raise Refusal("the plan is not the one you saw: look again, then say go")
 
         def started(run: RunState, now: datetime) -> Event:
+            if plan is not None and run.item(item.id).attempts != attempts and run.item(item.id).status != "running":
+                raise Refusal("somebody else ran it just now: look again, then say go")
             return self._started(actor, item, request.answer, plan, run, now)
 
         event = await self._session.act(started)
@@ -138,7 +149,7 @@ class Checking:
         return acts.event("check.started", actor, item=item.id, data=data)
 
     async def _look(self, actor: Actor, item: Item, answer: str | None, go: bool) -> None:
-        began = time.monotonic()
+        began, began_at = time.monotonic(), clock()
         output = _Lines(lambda lines: self._session.show_output(item.id, lines))
 
         def on_progress(progress: contract.Progress) -> None:
@@ -154,6 +165,9 @@ class Checking:
             log.exception("the runner failed on %s", item.id)
             outcome = Outcome.error(f"the runner failed: {type(error).__name__}")
         output.flush()
+        if seen := self._heartbeat.seen_no_later_than(began_at):
+            # The answer waited while the engine stood still: it is as old as the moment before.
+            outcome = msgspec.structs.replace(outcome, observed_at=min(outcome.observed_at, seen))
         seconds = time.monotonic() - began
         del self._cancels[item.id]
         # The check looked, not the person who sent it: no name of theirs stands beside a verdict.

@@ -104,8 +104,11 @@ def drift(loaded: Loaded, run: RunState) -> list[str]:
     known = run.drift[-1]["sha256"] if run.drift else run.meta.get("checklist_sha256")
     if known == loaded.sha256:
         return []
-    before: dict[str, str] = dict(run.meta.get("outline", {}))
-    after = dict(loaded.checklist.outline())
+    return differing_lines(dict(run.meta.get("outline", {})), dict(loaded.checklist.outline()))
+
+
+def differing_lines(before: dict[str, str], after: dict[str, str]) -> list[str]:
+    """The lines of two outlines that differ; one line that says so when the change is in no item."""
     lines = [f"- {key}: {text}" for key, text in before.items() if after.get(key) != text]
     lines += [f"+ {key}: {text}" for key, text in after.items() if before.get(key) != text]
     return lines or ["(parameters, targets or words that change no item)"]

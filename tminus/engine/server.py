@@ -140,7 +140,7 @@ class Server:
             self._attendance.leaves(number)
 
     async def _turn_away(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        """Tell who said hello that there is no room; a second hundred of them is told nothing."""
+        """Tell somebody that there is no room, when they have said hello; too many of them are told nothing."""
         self._turned_away += 1
         why = f"the engine has {CONNECTIONS} connections already: close one, and come again"
         try:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 from collections.abc import Callable, Iterable
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
@@ -28,7 +29,10 @@ from tminus.client.messages import (
     View,
 )
 from tminus.client.view import merge
+from tminus.engine.disk import remedy
 from tminus.engine.views import EffectOf, LooksOf, changes, is_complete, phase_faces, role_views, run_sections
+
+log = logging.getLogger("tminus.engine")
 
 Listener = Callable[[Update], None]
 
@@ -104,13 +108,16 @@ class Session:
             try:
                 event = await asyncio.get_running_loop().run_in_executor(self._disk, self._record.append, event)
             except OSError as error:
-                self.trouble(f"not recorded: {error.strerror}. Free some space for {self.record_path.name}")
-                raise NotRecorded(f"not recorded, so it did not happen: {error.strerror}") from error
+                self.trouble(f"not recorded: {remedy(error, self.record_path)}")
+                raise NotRecorded(f"not recorded, so it did not happen: {remedy(error, self.record_path)}") from error
         self.trouble("")
         self._dirty.set()
         self.refresh()
         for hook in self._after:
-            hook(event)
+            try:
+                hook(event)
+            except Exception:  # it has happened and is told so, whatever goes wrong with what follows from it
+                log.exception("what follows from event %d failed", event.seq)
         return event
 
     def after_event(self, hook: Callable[[Event], None]) -> None:
@@ -183,8 +190,16 @@ class Session:
         try:
             await asyncio.get_running_loop().run_in_executor(self._disk, self._record.checkpoint)
         except OSError as error:
-            self.trouble(f"the record is behind its log: {error.strerror}; nothing is lost, free some space")
+            self.trouble(f"nothing is lost, but the record is behind: {remedy(error, self.record_path)}", of="saving")
             self._dirty.set()
+        else:
+            self.trouble("", of="saving")
+
+    async def look_after_files(self) -> tuple[str, ...]:
+        """Bring the record up to date where somebody else changed it; what they did, in words."""
+        if not self._record.is_behind:  # what is behind is saved in its turn, and looked at then
+            await self.save()
+        return self._record.found()
 
     async def close(self) -> None:
         """Save the record and let go of it. Raises OSError when it could not be saved; the log then stays."""

@@ -75,5 +75,25 @@ def shown(value: Value, column: ColumnPair | None) -> str:
 def rule_line(column: str, rules: Sequence[str]) -> str:
     """The TOML of a rule: `"users.age" = "cast"`."""
     if len(rules) == 1:
-        return f'"{column}" = "{rules[0]}"'
-    return f'"{column}" = [{", ".join(chr(34) + r + chr(34) for r in rules)}]'
+        return f"{toml_text(column)} = {toml_text(rules[0])}"
+    return f"{toml_text(column)} = [{', '.join(toml_text(rule) for rule in rules)}]"
+
+
+def toml_text(text: str) -> str:
+    r"""TEXT as a basic string of TOML, of printable letters alone: a table may have any name.
+
+    >>> print(toml_text('a "b" \x1b[2J'))
+    "a \"b\" \u001B[2J"
+    """
+    return f'"{"".join(ch if ch.isprintable() and ch not in _ESCAPED else _escape(ch) for ch in text)}"'
+
+
+def _escape(ch: str) -> str:
+    if ch in _ESCAPED:
+        return f"\\{ch}"
+    if "\ud800" <= ch <= "\udfff":  # TOML has no word for half a letter
+        return "\\uFFFD"
+    return f"\\u{ord(ch):04X}" if ch <= "\uffff" else f"\\U{ord(ch):08X}"
+
+
+_ESCAPED = '"\\'

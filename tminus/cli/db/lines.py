@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import tomllib
 from collections.abc import Iterable, Sequence
 from typing import Any
@@ -148,4 +147,6 @@ def rule_lines(suggested: Iterable[str]) -> list[str]:
 
 
 def _toml(value: str | list[str]) -> str:
-    return json.dumps(value, ensure_ascii=False)  # which TOML reads the same
+    from transfer.audit.findings import toml_text
+
+    return toml_text(value) if isinstance(value, str) else f"[{', '.join(toml_text(one) for one in value)}]"

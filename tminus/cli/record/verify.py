@@ -5,7 +5,7 @@ from __future__ import annotations
 import sys
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 import msgspec
@@ -13,10 +13,13 @@ import msgspec
 from state.clean import clean
 from state.verifying import Examined
 from tminus.cli.common import DOES_NOT_HOLD, HOLDS, UNUSABLE, end, json_option
-from tminus.verifying import Unreadable, Verified
-from tminus.verifying import verify as verified
+
+if TYPE_CHECKING:
+    from state.artefacts import Artefact
+    from tminus.verifying import Verified
 
 _NO_SIGNATURE = "this is no signature: who makes every digest anew leaves a record that is sound in itself"
+_LONG = 1 << 28  # bytes of a file that takes its time
 _NAMED = 5  # files, at the most
 _SEALS = {
     "event": "does not fit: an event differs, see above",
@@ -36,8 +39,11 @@ def verify(file: Path, as_json: bool) -> None:
     Exit 0: it holds. 1: it is broken, and the first event that does not hold is named. 2: it is no record that can
     be read. Files that are not at hand are said to be so; they are no fault.
     """
+    from tminus.verifying import Unreadable
+    from tminus.verifying import verify as verified
+
     try:
-        found = verified(file)
+        found = verified(file, on_look=_tell_of_a_long_look)
     except Unreadable as error:
         end(UNUSABLE, str(error))
     if as_json:
@@ -46,6 +52,11 @@ def verify(file: Path, as_json: bool) -> None:
         for line in lines(file.name, found):
             click.echo(clean(line))
     sys.exit(HOLDS if found.holds else DOES_NOT_HOLD)
+
+
+def _tell_of_a_long_look(artefact: Artefact) -> None:
+    if artefact.bytes > _LONG and sys.stderr.isatty():
+        click.echo(f"reading {clean(artefact.path)}, {artefact.bytes / 2**30:,.1f} GiB …", err=True)
 
 
 def lines(name: str, found: Verified) -> Iterator[str]:
@@ -77,7 +88,7 @@ def _journal(text: Examined) -> Iterator[str]:
         yield _line("toml", f"broken: {text.toml}")
     if text.broken:
         yield _line("journal", f"does not hold from {text.broken}")
-        yield _line("", f"{len(text.events)} events before it hold; what comes after it was not believed")
+        yield _line("", f"{_count(len(text.events), 'event')} before it; what comes after was not believed")
     elif text.events:
         yield _line("journal", f"{len(text.events)} events, each linked to the one before, and all can be replayed")
 
@@ -98,11 +109,12 @@ def _log(found: Verified) -> Iterator[str]:
         case "broken":
             yield _line("log", found.log_why)
         case "not readable":
-            yield _line("log", "lies beside it and is its writer's alone: what only it holds was not seen")
+            yield _line("log", "the log beside it is its writer's alone: what only it holds was not seen")
         case "holds":
-            yield _line("log", f"{found.logged} events that are not folded in yet: an engine is at work, or died")
+            what = f"{_count(found.logged, 'event')} not folded in yet"
+            yield _line("log", f"the log beside it holds {what}: an engine is at work, or died")
         case "empty" if found.text.broken:
-            yield _line("log", "lies beside it and was not read: it goes on from a journal that does not hold")
+            yield _line("log", "the log beside it was not read: it goes on from a journal that does not hold")
         case _:
             pass
 
@@ -127,7 +139,9 @@ def _git(found: Verified) -> Iterator[str]:
     else:
         since = len(found.events) - git.committed
         ahead = f"; {_count(since, 'event')} since that are not committed" if since > 0 else ""
-        yield _line("git", f"{_count(git.commits, 'commit')} of it agree, up to event {git.committed}{ahead}")
+        yield _line("git", f"as in {_count(git.commits, 'commit')} of it, up to event {git.committed}{ahead}")
+    if git.others:
+        yield _line("", f"another run under this name in {_count(git.others, 'older commit')}: see git log")
 
 
 def _advice(found: Verified) -> str:

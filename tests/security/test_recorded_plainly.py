@@ -12,8 +12,8 @@ from contextlib import closing
 from pathlib import Path
 
 import pytest
-from flown import Flown
 from hostile import ENDLESS, MARK, PAYLOADS, harms, hostile_text, on_a_terminal, storable
+from hostile_run import Flown
 from hypothesis import given, settings
 
 from state.events import Event, chained, plain
@@ -107,7 +107,7 @@ def test_where_a_person_came_from_is_plain_text(flown: Flown) -> None:
     assert last.actor == "xy" and last.origin.isprintable() and last.origin.startswith("ssh ")
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=20, deadline=None)
 @given(reason=hostile_text, actor=hostile_text, key=hostile_text)
 def test_whatever_is_written_is_one_event_and_reads_back_the_same(reason: str, actor: str, key: str) -> None:
     first = plain(

@@ -6,11 +6,13 @@ import asyncio
 import os
 import signal
 import subprocess
-from contextlib import suppress
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 
 import hostile
+import pytest
 import tomli_w
 
 from tminus.client import AddNote, Client, MarkItem, RaiseHold, Refused, RunCheck, StopEngine, TakeLease, View
@@ -123,7 +125,7 @@ def fly(folder: Path, runtime: Path) -> Flown:
         "XDG_CONFIG_HOME": str(folder),
         "SSH_CONNECTION": hostile.nameable(TEXT),
     }
-    with _environment(environ):
+    with environment(environ):
         place = place_of(path)
         pid = start_engine(path, place)
     try:
@@ -154,17 +156,10 @@ async def _flown(place: Place) -> View:
         return client.view
 
 
-class _environment:
-    def __init__(self, values: dict[str, str]) -> None:
-        self._values = values
-
-    def __enter__(self) -> None:
-        self._before = {key: os.environ.get(key) for key in self._values}
-        os.environ.update(self._values)
-
-    def __exit__(self, *_: object) -> None:
-        for key, value in self._before.items():
-            if value is None:
-                del os.environ[key]
-            else:
-                os.environ[key] = value
+@contextmanager
+def environment(values: Mapping[str, str]) -> Iterator[None]:
+    """With VALUES in the environment of this process."""
+    with pytest.MonkeyPatch.context() as patch:
+        for key, value in values.items():
+            patch.setenv(key, value)
+        yield
