@@ -40,9 +40,9 @@ command in [keys.md](keys.md). `tminus COMMAND --help` says more of each.
 `tminus status --watch` prints where the run stands, and then a line, with its time, for each thing that changes: the
 verdict, what stands against it, items, gates, holds, people; a metric when it is bad, or has kept another status for
 10 s. It never draws a line again, fits 40 columns, says when the engine has gone and when it is back, and ends with
-Ctrl+C. As long as it is open you are here, as with a cockpit: a driver who flies by commands keeps it open beside them.
-What came and went within the same moment is in the record (`tminus replay RECORD --print`). With `--json`
-every line is an object (`utc`, `kind`, `id`, `words`).
+Ctrl+C. As long as it is open you are here, as with a cockpit: a driver who flies by commands keeps it open beside
+them. What came and went in the same moment is in the record (`tminus replay RECORD --print`). With `--json` every
+line is an object (`utc`, `kind`, `id`, `words`).
 
 ```
 22:04:10 item verify-row-counts: pass, confirmed by Anna, settled

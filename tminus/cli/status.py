@@ -39,9 +39,9 @@ def command(item: str, watches: bool, utc: bool, at_most: int, patience: str, ch
     """Print where the run stands, or ITEM with its evidence. Exit 0 on GO (or ITEM settled), else 1.
 
     With --watch it goes on with a line, and its time, for each thing that changes: verdict, blockers, items, gates,
-    holds, people, a metric that is bad or has kept another status for 10 s. Nothing is ever drawn again, which suits a screen reader, a
-    phone and a pipe. It waits for an engine that has gone, and says when it is back. Exit 0 when the run was closed,
-    130 on Ctrl+C, 3 when no engine came back.
+    holds, people, a metric that is bad or has kept another status for 10 s. Nothing is ever drawn again, which suits
+    a screen reader, a phone and a pipe. It waits for an engine that has gone, and says when it is back. Exit 0 when
+    the run was closed, 130 on Ctrl+C, 3 when no engine came back.
     """
     caller = Caller(checklist, name, as_json)
     if watches:
