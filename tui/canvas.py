@@ -6,8 +6,8 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
+from tminus.client.axes import Scale, in_unit, moments, scale_of
 from tminus.client.course import Bucket, Course, Happened
-from tui.axes import Scale, in_unit, moments, scale_of
 from tui.clock import short_clock
 from tui.glyphs import Glyphs
 from tui.lines import Line, Span, cut, pad, plain, width_of

@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from tminus.client.axes import in_unit
 from tminus.client.course import Course, Courses
 from tminus.client.messages import MetricView
-from tui.axes import in_unit
 from tui.canvas import Frame, canvas_lines
 from tui.clock import moment, short_clock
 from tui.gates import gate_lines

@@ -13,10 +13,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 from test_goldens import compare
 
+from tminus.client.axes import moments, scale_of
 from tminus.client.course import Bucket, Course, Courses, Happened, gone_on
 from tminus.client.messages import MetricView, Update
 from tminus.client.requests import ReadCourse
-from tui.axes import moments, scale_of
 from tui.canvas import Frame, canvas_lines, event_lines
 from tui.glyphs import ASCII, UNICODE
 from tui.lines import text_of as line_text

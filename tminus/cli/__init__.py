@@ -46,6 +46,7 @@ COMMANDS = {
     "code": ("tminus.cli.code", "Name what in a project's code will not work on PostgreSQL, by file and line."),
     "db": ("tminus.cli.db", "Move the data by itself: audit, backup, copy, compare, salvage."),
     "record": ("tminus.cli.record", "Verify the record of a run, commit it, compare it with another."),
+    "report": ("tminus.cli.report", "Write a run of the past as a page: Markdown or HTML."),
     "replay": ("tminus.cli.replay", "Play a run of the past back in the cockpit, or print it."),
     "doctor": ("tminus.cli.doctor", "Say what this terminal and this machine can."),
 }

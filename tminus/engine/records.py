@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from state.clean import clean
-from state.definition import Checklist
+from state.definition import Checklist, Phase
 from state.events import Actor, Event
 from state.loader import Loaded
 from state.record import RecordError
@@ -129,6 +129,9 @@ def _meta(loaded: Loaded, path: Path, t0: str) -> dict[str, Any]:
         meta["git_commit"] = commit
     if people := {role.title: role.name for role in checklist.role if role.name}:
         meta["people"] = people
+    meta["phases"] = {phase.id: _planned(phase, rehearsal=checklist.rehearsal) for phase in checklist.phase}
+    if expected := {item.id: item.expect for item in checklist.items.values() if item.expect}:
+        meta["expected"] = expected
     if checklist.rehearsal:
         meta["rehearsal"] = True
         if checklist.alone:
@@ -136,6 +139,12 @@ def _meta(loaded: Loaded, path: Path, t0: str) -> dict[str, Any]:
         meta["durations"] = _shortened(checklist)
         meta["left_out"] = {item.id: item.out_of_scope for item in checklist.items.values() if item.out_of_scope}
     return meta
+
+
+def _planned(phase: Phase, *, rehearsal: bool) -> dict[str, str]:
+    """What a report says of a PHASE beside what became of it. A rehearsal has no planned times."""
+    plan = {"title": phase.title, "at": "" if rehearsal else phase.at or "", "branch": phase.branch}
+    return {key: value for key, value in plan.items() if value and (key, value) != ("branch", "main")}
 
 
 def _shortened(checklist: Checklist) -> dict[str, str]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime, timedelta, tzinfo
 
 _UNITS = {
     "bytes": ((2**30, 2**30, " GiB"), (2**20, 2**20, " MiB"), (2**10, 2**10, " KiB"), (0, 1, " B")),
@@ -86,20 +86,20 @@ def _round_step(least: float, power: int) -> float:
     return next(times * whole for times in (1, 2, 5, 10) if times * whole >= least * (1 - 1e-9))
 
 
-def moments(begin: float, end: float, most: int) -> list[tuple[float, str]]:
-    """Round moments from BEGIN to END (seconds since 1970), at most MOST of them, as this machine's wall clock
-    shows them."""
+def moments(begin: float, end: float, most: int, zone: tzinfo | None = None) -> list[tuple[float, str]]:
+    """Round moments from BEGIN to END (seconds since 1970), at most MOST of them, as the wall clock of ZONE shows
+    them; none: this machine's."""
     span = end - begin
     step = next((one for one in _MOMENTS if span / one <= max(most, 1)), None)
     if step is None:
         step = DAY * math.ceil(span / DAY / max(most, 1))
-    # Round on the wall clock here, not in UTC: an offset of half an hour would put the ticks beside the hours.
-    offset = (datetime.fromtimestamp(begin, UTC).astimezone().utcoffset() or timedelta()).total_seconds()
+    # Round on the wall clock there, not in UTC: an offset of half an hour would put the ticks beside the hours.
+    offset = (datetime.fromtimestamp(begin, UTC).astimezone(zone).utcoffset() or timedelta()).total_seconds()
     first = math.ceil((begin + offset) / step) * step - offset
     found = []
     for n in range(int(max(end - first, -1.0) // step) + 1):
         at = first + n * step
-        found.append((at, datetime.fromtimestamp(at, UTC).astimezone().strftime(_pattern(span, step))))
+        found.append((at, datetime.fromtimestamp(at, UTC).astimezone(zone).strftime(_pattern(span, step))))
     return found
 
 
