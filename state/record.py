@@ -176,7 +176,8 @@ def projection(state: RunState) -> dict[str, Any]:
         "item": [_item_table(key, texts.get(key, ""), item) for key, item in state.items.items()],
         "hold": [_said(msgspec.to_builtins(hold)) for hold in state.holds],
         "gate": [{"id": key, **_said(msgspec.to_builtins(gate))} for key, gate in state.gates.items()],
-        "challenge": [_said(msgspec.to_builtins(one)) for one in state.crew.challenges],
+        # The login stands with the event: a challenge is a few lines of a diff already.
+        "challenge": [_said(msgspec.to_builtins(one) | {"login": ""}) for one in state.crew.challenges],
         "correction": [_said(msgspec.to_builtins(one)) for one in state.crew.corrections],
         "note": [_said(msgspec.to_builtins(note)) for note in state.notes],
         "summary": [dict(summary) for summary in state.summaries],

@@ -44,11 +44,13 @@ class NotCommitted(Exception):
 
 
 class Committed(msgspec.Struct, frozen=True):
-    """The commit that holds the record as it is. `new` is false when it was there already: nothing was to be done."""
+    """The commit that holds the record as it is. `new` is false when it was there already: nothing was to be done.
+    `also` is what a hook of the repository put into it besides."""
 
     sha: str
     subject: str
     new: bool = True
+    also: tuple[str, ...] = ()
 
 
 def commit_record(path: Path, *, extra: str = "") -> Committed:
@@ -65,12 +67,9 @@ def commit_record(path: Path, *, extra: str = "") -> Committed:
         _must_be_possible(git, name)
         tracked = bool(git.ask("ls-files", "--", only, timeout=_LOOK).strip())
         if tracked and not git.ask("status", "--porcelain", "--", only, timeout=_LOOK).strip():
-            sha, _, subject = (
-                git.ask("log", "-n1", "--format=%H %s", "--", only, timeout=_LOOK).strip().partition(" ")
-            )
-            return Committed(sha, clean(subject), new=False)
+            return Committed(*_latest(git, "--", only), new=False)
         message = commit_message(found.text.state, found.text.events, name, extra=extra)
-        return _committed(git, only, message, tracked=tracked)
+        return _committed(git, name, message, tracked=tracked)
     except GitProblem as problem:
         raise NotCommitted(problem.message, problem.hint) from None
     except TimeoutError as error:
@@ -113,7 +112,8 @@ def _must_be_possible(git: Git, name: str) -> None:
         raise NotCommitted(f"{name} is ignored ({rule})", "take that line out, so that records may be committed")
 
 
-def _committed(git: Git, only: str, message: str, *, tracked: bool) -> Committed:
+def _committed(git: Git, name: str, message: str, *, tracked: bool) -> Committed:
+    only = f":(literal){name}"
     if not tracked:  # known to git without its content: what is committed is taken from the file
         git.ask("add", "--intent-to-add", "--", only, timeout=_LOOK)
     done = False
@@ -128,7 +128,8 @@ def _committed(git: Git, only: str, message: str, *, tracked: bool) -> Committed
     finally:
         if not done and not tracked:
             git.run_afterwards("rm", "--cached", "--quiet", "--force", "--ignore-unmatch", "--", only)
-    return Committed(*_latest(git))
+    listed = git.ask("diff-tree", "--root", "--no-commit-id", "--name-only", "-r", "-z", "HEAD", timeout=_LOOK)
+    return Committed(*_latest(git), also=tuple(clean(one) for one in listed.split("\0") if one not in ("", name)))
 
 
 def _latest(git: Git, *only: str) -> tuple[str, str]:

@@ -12,8 +12,9 @@ from pathlib import Path
 sys.path.insert(0, str(Path(__file__).parents[2]))
 
 import tminus.engine.__main__ as engine
-from tminus.engine import heartbeat
+from tminus.engine import heartbeat, session, vigil
 
+vigil.EVERY = session.SAVE_EVERY = 0.2  # seconds; the tests wait for both
 os.environ.setdefault("TEST_SECRET", "sesame-open-canary")
 signal.signal(signal.SIGCHLD, signal.SIG_IGN)  # nobody waits for them: no zombies
 

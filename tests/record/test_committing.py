@@ -134,6 +134,14 @@ def test_the_hooks_run_and_may_refuse_and_then_nothing_is_left_behind(project: P
     assert (project.folder / "ran").exists()
 
 
+def test_what_a_hook_puts_into_the_commit_besides_is_told(project: Project) -> None:
+    project.hook("pre-commit", "echo x > formatted.py; git add formatted.py")
+    assert commit_record(project.record).also == ("formatted.py",)
+    project.go_on(said(30, "note", reason="and on"))
+    project.hook("pre-commit", "exit 0")
+    assert commit_record(project.record).also == ()
+
+
 def test_a_commit_that_never_ends_is_given_up_with_what_mends_it(
     project: Project, monkeypatch: pytest.MonkeyPatch
 ) -> None:

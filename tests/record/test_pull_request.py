@@ -56,7 +56,13 @@ REAL = [
     said(-16, "gate.decided", item="slow", to="extend", reason="the cache is cold"),
     said(-15, "gate.disarmed", item="slow"),
     said(-14, "note", item="say", reason="two\nlines"),
-    said(-13, "phase.go", item="one"),
+    said(-13, "lease.asked", BERT, reason="you look tired"),
+    said(-12, "lease.granted", to="bert", data={"uid": 1001, "login": "bert"}),
+    said(-11, "challenge.raised", BERT, item="load", reason="who counted?", data={"id": 1}),
+    said(-10, "challenge.answered", item="load", reason="I did, twice", data={"id": 1}),
+    said(-9, "correction", reason="it was 41, not 40", data={"seq": 9}),
+    said(-8, "call.made", item="one", to="phase"),
+    said(-7, "phase.go", item="one"),
 ]  # fmt: skip
 
 

@@ -24,6 +24,7 @@ from tminus.engine import server as server_module
 from tminus.engine.answers import Answers
 from tminus.engine.attendance import Attendance
 from tminus.engine.checking import Checking
+from tminus.engine.heartbeat import Heartbeat
 from tminus.engine.records import opening_events
 from tminus.engine.server import Server
 from tminus.engine.session import Session
@@ -166,7 +167,7 @@ async def flown(folder: Path) -> AsyncIterator[tuple[Session, Path]]:
     loaded, registry = load(folder / "checklist.toml")
     record, actor = RecordFile(folder / "record.toml"), Actor(name="tminus", uid=0)
     session = Session(loaded.checklist, record, Redactor(), registry.effect_of)
-    checking = Checking(session, registry, resolve({}, {}), Redactor(), folder, folder / "files", Live())
+    checking = Checking(session, registry, resolve({}, {}), Redactor(), folder, folder / "files", Live(), Heartbeat())
     attendance = Attendance(session.present)
     session.gone_since = attendance.gone_since
     for event in opening_events(loaded, record, actor, ""):

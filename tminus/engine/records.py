@@ -19,7 +19,7 @@ from state.run import RunState
 from tminus.engine.acts import event
 from tminus.version import __version__
 
-_BESIDE = "# What lies beside a record and is no part of it.\n*.wal\n*.metrics.db*\n"
+_BESIDE = "# What lies beside a record and is no part of it.\n*.wal\n*.metrics.db*\n*.files/\n"
 
 
 def make_record_folder(loaded: Loaded) -> None:

@@ -33,6 +33,8 @@ def commit(file: Path | None, checklist: Path, extra: str) -> None:
         click.echo(f"{done.sha[:12]} {done.subject}")
     else:
         click.echo(f"nothing to commit: {record.name} is in {done.sha[:12]} as it is")
+    if done.also:
+        click.echo(f"a hook of the repository put into it besides: {', '.join(done.also)}")
     if (log := record.with_name(record.name + ".wal")).exists() and log.stat().st_size:
         click.echo("its log holds events that are not in it yet: commit again when the engine has folded them in")
 
