@@ -185,7 +185,7 @@ async def test_it_ends_though_the_terminal_went_in_the_midst_of_a_write(engine: 
 async def test_a_terminal_that_was_small_for_a_moment_is_painted_whole_again(engine: FakeEngine) -> None:
     terminal = Terminal(engine.socket, MODES["256"])
     try:
-        await until(lambda: "NO-GO" in terminal.text and "quit screen" in terminal.text, 15)
+        await until(lambda: "base_url" in terminal.text and "quit screen" in terminal.text, 15)  # of the item
         before = shape(terminal)
         # It does not run while the size goes there and back: when it looks, nothing seems to have changed.
         terminal.process.send_signal(signal.SIGSTOP)
@@ -201,7 +201,7 @@ async def test_a_terminal_that_was_small_for_a_moment_is_painted_whole_again(eng
 async def test_after_a_storm_of_resizes_the_screen_is_what_it_was(engine: FakeEngine) -> None:
     terminal = Terminal(engine.socket, MODES["256"])
     try:
-        await until(lambda: "NO-GO" in terminal.text and "quit screen" in terminal.text, 15)
+        await until(lambda: "base_url" in terminal.text and "quit screen" in terminal.text, 15)  # of the item
         before = shape(terminal)
         for turn in range(100):
             terminal.resize(*((80, 24), (160, 48), (40, 10), (120, 40))[turn % 4])
