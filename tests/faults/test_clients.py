@@ -16,6 +16,7 @@ from tminus.client import AddNote, Client, Refused, RunCheck
 from tminus.client.connection import TurnedAway
 from tminus.client.requests import PROTOCOL, CancelCheck
 from tminus.engine import server
+from tminus.engine.attendance import Attendance
 
 MIB = 1024**2
 ROOM = 48 * MIB  # that the memory of an engine may grow by, whatever a client does
@@ -190,7 +191,7 @@ async def in_process(engine: Engine, monkeypatch: pytest.MonkeyPatch, within: fl
     async def answer(actor: object, request: object) -> dict[str, object]:
         return {}
 
-    one = server.Server(session=None, answer=answer)  # type: ignore[arg-type]
+    one = server.Server(session=None, answer=answer, attendance=Attendance(lambda _: None))  # type: ignore[arg-type]
     listening = await one.listen(path)
     try:
         yield str(path)

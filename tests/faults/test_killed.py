@@ -35,7 +35,7 @@ async def fly_until_killed(engine: Engine, ledger: Ledger, draw: random.Random, 
             await client.__aexit__(None, None, None)
 
 
-@pytest.mark.parametrize(("kills", "seed"), [(40, 7), pytest.param(320, 11, marks=pytest.mark.long)])
+@pytest.mark.parametrize(("kills", "seed"), [(15, 7), pytest.param(320, 11, marks=pytest.mark.long)])
 async def test_what_was_acknowledged_is_there_once_whenever_the_engine_was_killed(
     nest: Nest, checklist: Path, kills: int, seed: int
 ) -> None:

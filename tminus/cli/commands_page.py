@@ -15,7 +15,7 @@ SECTIONS = {
     "The run": ("go", "hold", "release", "roll-back", "decide", "note", "correct", "stop"),
     "Two people": ("drive", "hand-over", "refuse", "challenge", "answer", "agree", "sign-off"),
     "Before the day": ("init", "validate", "checks", "check", "code", "db", "rehearse", "doctor"),
-    "Afterwards": ("record", "replay", "due"),
+    "Afterwards": ("record", "report", "replay", "due"),
 }
 
 HEAD = """# Commands

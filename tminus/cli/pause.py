@@ -5,6 +5,7 @@ from __future__ import annotations
 import click
 import msgspec
 
+from state.clean import clean
 from tminus.cli.asking import must_agree, typed
 from tminus.cli.common import DOES_NOT_HOLD, UNUSABLE, Caller, Done, act, acting, answer, end
 from tminus.cli.show import call_words, gate_lines, numbers_of
@@ -40,7 +41,7 @@ def go(phase: str, yes: bool, values: tuple[str, ...], caller: Caller) -> None:
         called = [call_words(call)] if call is not None and call.kind == "phase" else []
         caller.show([*text_lines(back), *called, f"The verdict is {standing.go}."])
         if standing.go in ("NO-GO", "HOLD"):  # the engine would refuse: nobody is asked first
-            against = "; ".join(f"{one.id}: {one.why}" for one in standing.blockers[:3])
+            against = clean("; ".join(f"{one.id}: {one.why}" for one in standing.blockers[:3]))
             end(DOES_NOT_HOLD, f"{standing.go}: {against}", **told)
         if not yes and not caller.may_be_asked:
             end(DOES_NOT_HOLD, "read this, then say --yes", **told)
