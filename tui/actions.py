@@ -97,6 +97,8 @@ ACTIONS: tuple[Action, ...] = (
            "record", "tminus correct SEQ TEXT", reasons.connected),
     Action("people", "P", "people", "Who is here, from where, as what, and where they look", "people",
            twin="tminus status"),
+    Action("commit", "G", "commit record", "Commit the record, and nothing else, to the project's repository", "run",
+           "record", "tminus record commit", reasons.driver),
     Action("filter", "slash", "filter", "Show only the items whose words match; empty shows all", "screen"),
     Action("items", "1", "items", "The checklist", "screen"),
     Action("detail", "2", "detail", "The challenge and its response", "screen"),

@@ -239,12 +239,23 @@ class Cockpit(App[int]):
             if self.client is None:
                 raise EngineGone("the engine has gone: nothing was recorded")
             reply = await self.client.ask(request)
-            if became := BECAME.get(str(reply.data.get("kind", ""))):
-                self.say(became)
+            if words := self._became(reply.data):
+                self.say(words)
         except (Refused, EngineGone) as error:
             self.say(f"{BY_ID[name].label}: {error}", "error")
         except Exception as error:  # a deed must never take the cockpit down with it
             self.say(f"{BY_ID[name].label} went wrong: {type(error).__name__}: {error}", "error")
+
+    def _became(self, data: dict[str, Any]) -> str:
+        """What became of a request, where the screen does not show it anyway."""
+        match data.get("kind"):
+            case "phase.go":
+                return f"GO is recorded. {self.scene.key('commit')} commits the record to git"
+            case "record.committed":
+                done = "committed" if data.get("new") else "committed already"
+                return f"{done}: {str(data.get('sha', ''))[:12]} {data.get('subject', '')}"
+            case kind:
+                return BECAME.get(str(kind), "")
 
     def on_bridge_played(self, message: Bridge.Played) -> None:
         """A key of the replay."""

@@ -16,6 +16,7 @@ from tminus.client.messages import ItemFace, ItemView
 from tminus.client.requests import (
     AddNote,
     CancelCheck,
+    CommitRecord,
     DecideGate,
     MarkItem,
     PassPhase,
@@ -204,6 +205,12 @@ async def go(desk: Desk) -> Request | None:
     return None if said is None else PassPhase(phase=scene.view.standing.phase, values=values)
 
 
+async def commit(desk: Desk) -> Request | None:
+    """Commit the record to git, as it is now."""
+    question = Question("Commit the record to git?", wording.commit, yes="Commit")
+    return None if await desk.ask(question) is None else CommitRecord()
+
+
 async def hold(desk: Desk) -> Request | None:
     """Stop the run."""
     question = Question("Hold the run", wording.hold, yes="Hold", field="why", at_least=3)
@@ -297,6 +304,7 @@ DEEDS: Mapping[str, Deed] = {
     "undo": undo,
     "cancel": cancel,
     "go": go,
+    "commit": commit,
     "hold": hold,
     "release": release,
     "decide": decide,

@@ -69,6 +69,15 @@ def hold(width: int) -> list[Line]:
     return wrapped("A hold blocks all progress until it is released. Checks that run go on; metrics go on.", width)
 
 
+def commit(width: int) -> list[Line]:
+    """What committing the record does."""
+    words = (
+        "The record as it is now goes to the project's repository, by the driver's git: signed if git signs, with a "
+        "message that sums up the run. Nothing else is committed; what is staged stays staged."
+    )
+    return wrapped(words, width)
+
+
 def hold_line(held_by: HoldView) -> Line:
     """A hold in one line."""
     return ((plain(held_by.actor), "strong"), (f" {local_time(held_by.utc)} ", "dim"), (plain(held_by.reason), ""))

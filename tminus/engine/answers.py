@@ -85,7 +85,7 @@ class Answers:
                 self._checking.cancel(request.item)
             case CommitRecord():
                 acts.require_driver(self._session.run, actor)
-                return msgspec.to_builtins(await self._committed())  # type: ignore[no-any-return]
+                return {"kind": "record.committed", **msgspec.to_builtins(await self._committed())}
             case StopEngine():
                 await self._end(actor, close=request.close)
             case Hello():
@@ -169,8 +169,13 @@ class Answers:
             self._session.trouble(f"signed off, and not committed: {error}", of="commit")
 
     async def _drive(self, actor: Actor) -> None:
-        if not self._session.run.driver and not self._session.run.closed:
+        if self._session.run.driver or self._session.run.closed:
+            return
+        try:
             await self._session.act(lambda run, _: crew_acts.first_to_act(run, actor))
+        except Refusal:
+            if not self._session.run.crew.drives(actor):  # it was not we ourselves who were quicker
+                raise
 
     async def _end(self, actor: Actor, *, close: bool) -> None:
         acts.require_driver(self._session.run, actor)
