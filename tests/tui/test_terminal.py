@@ -182,6 +182,23 @@ async def test_it_ends_though_the_terminal_went_in_the_midst_of_a_write(engine: 
         await terminal.close()
 
 
+@pytest.mark.parametrize("busy", [False, True])
+async def test_it_ends_when_its_terminal_goes_and_nobody_sends_a_signal(engine: FakeEngine, busy: bool) -> None:
+    terminal = Terminal(engine.socket, MODES["truecolor"])
+    try:
+        await until(lambda: "NO-GO" in terminal.text, 15)
+        asyncio.get_running_loop().remove_reader(terminal.fd)
+        for turn in range(400 if busy else 0):  # in the midst of a write: see above
+            size = struct.pack("HHHH", 30 + turn % 15, 100 + turn % 40, 0, 0)
+            fcntl.ioctl(terminal.fd, termios.TIOCSWINSZ, size)
+            terminal.process.send_signal(signal.SIGWINCH)
+            await asyncio.sleep(0.005)
+        os.dup2(os.open(os.devnull, os.O_RDWR), terminal.fd)  # the other end is closed; the number stays ours
+        await until(lambda: terminal.process.poll() is not None, 10)
+    finally:
+        await terminal.close()
+
+
 async def test_a_terminal_that_was_small_for_a_moment_is_painted_whole_again(engine: FakeEngine) -> None:
     terminal = Terminal(engine.socket, MODES["256"])
     try:
