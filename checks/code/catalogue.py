@@ -32,9 +32,10 @@ of its own, but for the options of an engine (`engine/unresolved`).
 Where [squawk](https://squawkhq.com) is installed (`pip install 'tminus[squawk]'`), `code.migrations` has it read the
 SQL that `alembic upgrade head --sql` writes, once the migrations went there and back without an error. What it says
 is a warning, `squawk/<its rule>`, once a rule with the number of places; it stands last. Its rules about locks and
-about clients that are served are left out: on the day the tables are empty and nobody reads them yet. A project's
-`.squawk.toml` is heeded; `off = ["squawk/prefer-identity"]` switches one rule off, `off = ["squawk/"]` all of them.
-Without the program, or where env.py writes no SQL offline, the evidence says so and nothing else changes.
+about clients that are served are left out: the migrations run on an empty database, so they made each table that they
+alter, and nobody reads it yet. A project's `.squawk.toml` is heeded, and the evidence says that there is one;
+`off = ["squawk/prefer-identity"]` switches one rule off, `off = ["squawk/"]` all of them. Without the program, or
+where env.py writes no SQL offline, the evidence says so and nothing else changes.
 """
 
 

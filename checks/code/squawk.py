@@ -23,9 +23,11 @@ from checks.processes import supervise
 
 SUBJECT = "squawk/"
 FILE = "migrations (SQL)"
+CHOICE = ".squawk.toml"  # squawk looks for it in the folder it is run in, and in those above
 MOST = 20
-# Rules about locks that are held, clients that are served and rows that are there while a migration runs. On the day
-# the migrations run on empty tables that nobody reads yet; what these rules fear cannot happen then.
+# Rules about locks that are held, clients that are served and rows that are there while a migration runs. The SQL
+# that is read here has just run from the first revision to the last on an empty database: each table that it alters
+# it made itself, moments before, and so it will on the day. Nobody waits for a lock on such a table.
 LOCKS_AND_TRAFFIC = frozenset({
     "adding-field-with-default", "adding-foreign-key-constraint", "adding-not-nullable-field",
     "adding-required-field", "adding-serial-primary-key-field", "ban-add-column", "ban-add-composite-attribute",
@@ -80,11 +82,12 @@ def advice(
         found = switched(advised(ctx, program, sql, folder), off)
     except NoAdvice as none:
         return (), str(none)
-    return found[:MOST], f"{len(found)} advised" if found else "nothing to advise"
+    heeded = f", {CHOICE} heeded" if any((above / CHOICE).is_file() for above in _up(folder)) else ""
+    return found[:MOST], (f"{len(found)} advised" if found else "nothing to advise") + heeded
 
 
 def advised(ctx: Context, program: str, sql: str, folder: Path) -> tuple[Finding, ...]:
-    """What PROGRAM says of SQL, run in FOLDER, whose .squawk.toml it heeds. Raises NoAdvice."""
+    """What PROGRAM says of SQL, run in FOLDER, whose CHOICE it heeds. Raises NoAdvice."""
     with tempfile.TemporaryDirectory(prefix="tminus-squawk-") as own:
         path = Path(own) / "migrations.sql"
         path.write_text(sql, encoding="utf-8")
@@ -160,6 +163,10 @@ def _run(ctx: Context, argv: Sequence[str], folder: Path, env: Mapping[str, str]
     if size > _LARGEST:
         raise NoAdvice("no advice: too much SQL")
     return ended.exit_code, b"".join(out).decode(errors="replace")
+
+
+def _up(folder: Path) -> tuple[Path, ...]:
+    return (folder.absolute(), *folder.absolute().parents)
 
 
 def _cut(words: str) -> str:

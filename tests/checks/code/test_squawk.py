@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import sys
+import tomllib
 from pathlib import Path
 
 import pytest
@@ -12,6 +13,7 @@ from checks.code import squawk as subject
 from checks.code.squawk import FILE, MOST, NoAdvice, advice, advised, findings_of, squawk
 from checks.contract import Context
 
+SAMPLE = Path(__file__).parents[3] / "rehearsal" / "app"
 SQL = """\
 BEGIN;
 
@@ -89,6 +91,23 @@ def test_what_is_switched_off_is_not_advised(ctx, tmp_path):
 def test_a_project_s_own_choice_of_rules_is_heeded(ctx, program, tmp_path):
     (tmp_path / ".squawk.toml").write_text('excluded_rules = ["ban-char-field", "prefer-identity"]')
     assert [one.rule for one in advised(ctx, program, SQL, tmp_path)] == ["squawk/prefer-bigint-over-int"]
+
+
+def test_that_choice_is_seen_beside_the_advice(ctx, program, tmp_path):
+    (tmp_path / ".squawk.toml").write_text('excluded_rules = ["ban-char-field"]')
+    (inner := tmp_path / "app").mkdir()
+    for folder in (tmp_path, inner):
+        assert advice(ctx, writes(SQL), folder, {}, [])[1] == "2 advised, .squawk.toml heeded"
+
+
+@pytest.mark.long
+def test_the_sample_application_says_of_each_advice_that_it_does_not_follow_why(ctx, program, tmp_path):
+    env = {"DATABASE_URL": "postgresql+psycopg2://nobody@localhost/nothing"}
+    sql = ctx.run_sync([sys.executable, "-m", "alembic", "upgrade", "head", "--sql"], cwd=SAMPLE, env=env).stdout
+    assert advice(ctx, writes(sql), SAMPLE, {}, []) == ((), "nothing to advise, .squawk.toml heeded")
+    unheeded = {one.rule for one in advised(ctx, program, sql, tmp_path)}
+    chosen = tomllib.loads((SAMPLE / ".squawk.toml").read_text())["excluded_rules"]
+    assert unheeded == {f"squawk/{rule}" for rule in chosen}
 
 
 def test_sql_that_has_nothing_to_advise_on(ctx, program, tmp_path):
