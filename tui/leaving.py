@@ -1,4 +1,4 @@
-"""The end of a screen on SIGTERM, SIGHUP and a terminal that is gone: in good order, or at all if it went amid a write.
+"""The end of a screen on SIGTERM, SIGHUP and a terminal that is gone: in good order, or at all in a broken write.
 
 Textual writes through a thread with a short queue. When the terminal goes while it writes, that thread dies, the
 queue fills, and the event loop waits on it for ever, so that no handler of the loop's own runs any more; the thread
