@@ -43,7 +43,7 @@ contracts: $(VENV)/.ready
 pytest: $(VENV)/.ready
 	$(BIN)/python -m pytest -n 3 --dist loadfile --no-loadscope-reorder
 
-flight: $(VENV)/.ready  ## The whole cutover by keys in tmux with a second person watching, and the way back; about five minutes.
+flight: $(VENV)/.ready  ## The whole cutover by keys in tmux with a second person watching, one whose engine is killed, and the way back; about eight minutes.
 	$(BIN)/python -m pytest -m long tests/flight
 
 long: $(VENV)/.ready  ## Every test that `make test` leaves out because it takes long; about ten minutes.

@@ -10,8 +10,8 @@ from pathlib import Path
 import pytest
 from hypothesis import settings
 
-# Half of the default, where a test asks for nothing else: all of them run at every change. TMINUS_EXAMPLES=500 digs.
-settings.register_profile("suite", max_examples=int(os.environ.get("TMINUS_EXAMPLES", "50")))
+# A third of the default, where a test asks for nothing else: all of them run at every change. TMINUS_EXAMPLES=500 digs.
+settings.register_profile("suite", max_examples=int(os.environ.get("TMINUS_EXAMPLES", "30")))
 settings.load_profile("suite")
 
 

@@ -38,6 +38,7 @@ def kill_the_engine(stage: Path, moments: list[str], seen: list[str], killed: li
             continue
 
 
+@pytest.mark.long
 def test_a_flight_survives_kill_9_of_its_engine_and_ends_with_go(tmp_path: Path) -> None:
     stage = tmp_path / "stage"
     flight = subprocess.Popen(
