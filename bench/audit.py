@@ -17,7 +17,8 @@ from pathlib import Path
 
 from transfer import sqlite as lite
 from transfer.audit import audit
-from transfer.sqlite import quoted, reading
+from transfer.opening import reading
+from transfer.sqlite import quoted
 
 ROUNDS = 3
 

@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import functools
-import sqlite3
 from collections.abc import Callable
-from contextlib import closing
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import ParamSpec
@@ -15,6 +13,7 @@ from state.verdicts import Outcome, Verdict
 from transfer.backup import verify_backup
 from transfer.errors import Cancelled, CouldNotLook, Refused
 from transfer.manifest import manifest_path
+from transfer.opening import reading
 from transfer.progress import Progress
 
 P = ParamSpec("P")
@@ -112,11 +111,6 @@ def rows_in(path: Path, table: str) -> int | None:
     """Rows of TABLE in a SQLite file, only read; None when it has no such table. Raises CouldNotLook."""
     if not path.is_file():
         raise CouldNotLook(f"no file {path}")
-    try:
-        with closing(sqlite3.connect(f"{path.absolute().as_uri()}?mode=ro", uri=True, timeout=5)) as con:
-            known = con.execute("SELECT 1 FROM sqlite_master WHERE type = 'table' AND name = ?", (table,)).fetchone()
-            if known is None:
-                return None
-            return int(con.execute(count_query(table)).fetchone()[0])
-    except sqlite3.Error as error:
-        raise CouldNotLook(f"{path.name}: {error}") from None
+    with reading(path) as con:
+        known = con.execute("SELECT 1 FROM sqlite_master WHERE type = 'table' AND name = ?", (table,)).fetchone()
+        return None if known is None else int(con.execute(count_query(table)).fetchone()[0])

@@ -49,8 +49,9 @@ def headroom(
     """The peak of the app's pool and of the server's connections DURING an item HOLDS, and nobody found them full.
 
     Each of METRICS (pool.app_usage and pg.usage) is looked up in the run's metric HISTORY for the time of that item,
-    or of OVER before its end; without DURING, over the last OVER. In the same time no line of FILES or of what
-    COMMAND prints may tell of a pool or a server without a connection left; without a log, its live metrics tell.
+    or of OVER before its end; without DURING, over the last OVER. What is loaded elsewhere, as on staging, has
+    sources of its own, and their metrics are named. In the same time no line of FILES or of what COMMAND prints may
+    tell of a pool or a server without a connection left; without a log, its live metrics tell.
     """
     try:
         op, limit = parse_condition(holds)
@@ -80,12 +81,21 @@ def headroom(
         bad = [*(f"{one.metric} reached {value_text(_worst(one, op), one.unit)}" for one in high), *seen.found]
         hint = "a larger pool, fewer workers, or a pooler: see how many connections the server allows"
         return Outcome.failed(f"{'; '.join(bad)}, {window}", expected=expected, evidence=evidence, hint=hint)
-    blind = [f"{one.metric} was watched for {one.covered:.0%} of it" for one in spans if not one.sighted]
+    blind = [_blindness(one) for one in spans if not one.sighted]
     if blind or seen.why:
         what = "; ".join([*blind, *([seen.why] if seen.why else [])])
-        hint = seen.hint if not blind else "mend the source of that metric, and repeat what was to be watched"
+        nobody = [one.metric.partition(".")[0] for one in spans if not one.unit]
+        hint = f"write the table [metrics.{nobody[0]}], and repeat what was to be watched" if nobody else seen.hint
+        if blind and not nobody:
+            hint = "mend the source of that metric, and repeat what was to be watched"
         return Outcome.unknown(f"{what}, {window}", hint=hint, evidence=evidence)
     return Outcome.passed(f"peaks: {peaks}; {seen.told}, {window}", expected=expected, evidence=evidence)
+
+
+def _blindness(span: Span) -> str:
+    if not span.unit:
+        return f"no source reports {span.metric}"
+    return f"{span.metric} was watched for {span.covered:.0%} of it"
 
 
 def _worst(span: Span, op: str) -> float:

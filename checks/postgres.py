@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-import sqlite3
 import statistics
 import time
 from contextlib import closing
@@ -19,6 +18,7 @@ from checks.render.reach import render_errors
 from metrics.sources.render import API
 from state.verdicts import Outcome
 from transfer.errors import CouldNotLook
+from transfer.opening import reading
 from transfer.postgres import Cursor, describe_url, look, parameters, speaking_of
 
 _UNREACHABLE = re.compile(r"could not translate host name|timeout expired|timed out|No route to host|unreachable")
@@ -225,14 +225,11 @@ def sqlite_columns(path: Path) -> dict[str, list[str]]:
     """Tables and their columns in a SQLite file. Raises CouldNotLook."""
     if not path.is_file():
         raise CouldNotLook(f"no file {path}")
-    try:
-        with closing(sqlite3.connect(f"{path.absolute().as_uri()}?mode=ro", uri=True, timeout=5)) as con:
-            found = con.execute(
-                "SELECT m.name, c.name FROM sqlite_master m, pragma_table_xinfo(m.name) c"
-                " WHERE m.type = 'table' AND m.name NOT LIKE 'sqlite~_%' ESCAPE '~' ORDER BY m.name, c.cid"
-            ).fetchall()
-    except sqlite3.Error as error:
-        raise CouldNotLook(f"{path.name}: {error}") from None
+    with reading(path) as con:
+        found = con.execute(
+            "SELECT m.name, c.name FROM sqlite_master m, pragma_table_xinfo(m.name) c"
+            " WHERE m.type = 'table' AND m.name NOT LIKE 'sqlite~_%' ESCAPE '~' ORDER BY m.name, c.cid"
+        ).fetchall()
     columns: dict[str, list[str]] = {}
     for table, column in found:
         columns.setdefault(table, []).append(column)

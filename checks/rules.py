@@ -12,7 +12,8 @@ from checks.contract import Context
 from state.problems import KeyPath
 from state.schema import did_you_mean
 from transfer.errors import Refused
-from transfer.sqlite import reading, tables
+from transfer.opening import reading
+from transfer.sqlite import tables
 
 
 @dataclass(frozen=True, slots=True)

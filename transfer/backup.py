@@ -14,8 +14,9 @@ from transfer.contents import FORM, contents, schema_digest
 from transfer.durable import published, sha256_of
 from transfer.errors import CouldNotLook, Refused
 from transfer.manifest import VERSION, Manifest, Signals, manifest_path, read_manifest, written
+from transfer.opening import header, reading
 from transfer.progress import Progress, Watch
-from transfer.sqlite import change_counter, reading, sequences
+from transfer.sqlite import sequences
 
 _PAGES_A_STEP = 2_000
 
@@ -83,10 +84,12 @@ def _copy(source: Path, partial: Path, watch: Watch) -> Signals:
 
 
 def signals(con: sqlite3.Connection, source: Path) -> Signals:
+    """What can be told of SOURCE without reading its rows."""
+    head = header(source)
     wal = source.with_name(source.name + "-wal")
-    mode = con.execute("PRAGMA journal_mode").fetchone()[0]
+    mode = "wal" if head.wal else con.execute("PRAGMA journal_mode").fetchone()[0]
     wal_bytes = wal.stat().st_size if wal.exists() else 0
-    return Signals(change_counter(source), source.stat().st_size, wal_bytes, mode)
+    return Signals(head.change_counter, source.stat().st_size, wal_bytes, mode)
 
 
 def _manifest_of(

@@ -17,6 +17,7 @@ from transfer.digesting import digesting, parts_of
 from transfer.digests import Digest, Part, together
 from transfer.errors import CouldNotLook
 from transfer.expressions import install
+from transfer.opening import reading
 from transfer.pairing import Finding, TablePair
 from transfer.postgres import Connection, Cursor, cancelling, connect, speaking_of
 from transfer.progress import Progress, Watch
@@ -100,7 +101,7 @@ def compare(
 @contextmanager
 def source(path: Path) -> Iterator[sqlite3.Connection]:
     """A settled file with text as bytes and the canonical form at hand."""
-    with lite.reading(path, settled=True) as con:
+    with reading(path, settled=True) as con:
         con.text_factory = bytearray
         install(con)
         yield con

@@ -25,10 +25,11 @@ from typing import IO
 from transfer.digests import Digest, Part, hasher_of, ordered_by, split
 from transfer.errors import CouldNotLook, TransferError
 from transfer.expressions import ALIAS, install
+from transfer.opening import reading
 from transfer.pairing import TablePair
 from transfer.progress import Watch
 from transfer.rows import PROVEN, copy_text, select
-from transfer.sqlite import quoted, reading
+from transfer.sqlite import quoted
 from transfer.values import Unfit
 
 # Rows that take about as long to read as a process takes to start.

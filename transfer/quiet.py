@@ -10,8 +10,9 @@ from pathlib import Path
 from transfer.backup import signals
 from transfer.contents import contents, schema_digest
 from transfer.manifest import Manifest, Signals
+from transfer.opening import reading
 from transfer.progress import Progress, Watch
-from transfer.sqlite import reading, sequences
+from transfer.sqlite import sequences
 
 
 @dataclass(frozen=True, slots=True)

@@ -22,12 +22,10 @@ import psutil
 from transfer.backup import check, foreign_key_violations
 from transfer.durable import sha256_of, sync
 from transfer.errors import CouldNotLook, Refused
-from transfer.sqlite import MAGIC, reading
+from transfer.opening import LOCK_BYTES, LOCKS, MAGIC, reading
 
 SIDE = ("-wal", "-shm", "-journal")
 _PATIENCE = 2.0  # seconds that SQLite waits for a lock
-# Where SQLite's locks lie in the file (os_unix.c): the bytes of pending, reserved and shared.
-_LOCKS, _LOCK_BYTES = 0x40000000, 512
 _CHUNK = 2**20
 _INIT = 1  # the first process, which no other may look into
 
@@ -241,7 +239,7 @@ def _locked(live: Path) -> Iterator[None]:
         return
     with live.open("r+b") as file:
         try:
-            fcntl.lockf(file, fcntl.LOCK_EX | fcntl.LOCK_NB, _LOCK_BYTES, _LOCKS)
+            fcntl.lockf(file, fcntl.LOCK_EX | fcntl.LOCK_NB, LOCK_BYTES, LOCKS)
         except OSError:
             raise Refused(f"{live.name} is in use: stop the application first.") from None
         yield

@@ -16,8 +16,9 @@ from transfer.contents import contents, schema_digest
 from transfer.durable import published, sha256_of
 from transfer.errors import CouldNotLook, Refused
 from transfer.manifest import read_manifest
+from transfer.opening import reading
 from transfer.progress import Progress, Watch
-from transfer.sqlite import reading, sequences
+from transfer.sqlite import sequences
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,17 +1,9 @@
-"""Reading SQLite files: opening them without touching them, and what is in them."""
+"""What is in a SQLite file."""
 
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Iterator
-from contextlib import closing, contextmanager
 from dataclasses import dataclass
-from pathlib import Path
-from urllib.parse import quote as percent_encode
-
-from transfer.errors import CouldNotLook, Refused
-
-MAGIC = b"SQLite format 3\x00"
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,50 +32,6 @@ class Table:
 
 def quoted(name: str) -> str:
     return '"' + name.replace('"', '""') + '"'
-
-
-@contextmanager
-def reading(path: Path, *, settled: bool = False) -> Iterator[sqlite3.Connection]:
-    """One read-only snapshot of PATH. SETTLED: a backup that nobody writes, read past all locks.
-
-    Raises CouldNotLook (no such file, not SQLite, torn) and Refused (a settled file that is live after all).
-    """
-    look_at(path)
-    uri = f"file:{percent_encode(str(path.absolute()))}?mode=ro"
-    if settled:
-        for tail in ("-wal", "-journal"):
-            beside = path.with_name(path.name + tail)
-            if beside.exists() and beside.stat().st_size:
-                raise Refused(f"{path.name} is in use: {beside.name} lies beside it. Take a backup, use that.")
-        uri += "&immutable=1"
-    before = path.stat()
-    try:
-        with closing(sqlite3.connect(uri, uri=True, isolation_level=None, timeout=10)) as con:
-            con.execute("BEGIN")
-            con.execute("SELECT count(*) FROM sqlite_schema").fetchone()
-            yield con
-    except sqlite3.DatabaseError as e:
-        raise CouldNotLook(f"{path}: cannot be read: {e}") from e
-    after = path.stat()
-    if settled and (before.st_size, before.st_mtime_ns) != (after.st_size, after.st_mtime_ns):
-        raise CouldNotLook(f"{path.name} was written while it was read. Take a backup, use that.")
-
-
-def look_at(path: Path) -> None:
-    """Raises CouldNotLook unless PATH is a readable SQLite file (an empty file is none)."""
-    try:
-        with path.open("rb") as f:
-            head = f.read(16)
-    except OSError as e:
-        raise CouldNotLook(f"{path}: {e.strerror or e}") from e
-    if head != MAGIC:
-        raise CouldNotLook(f"{path}: not a SQLite database.")
-
-
-def change_counter(path: Path) -> int:
-    """The file's change counter: bytes 24-27 of the header (https://sqlite.org/fileformat2.html, 1.3.7)."""
-    with path.open("rb") as f:
-        return int.from_bytes(f.read(28)[24:28], "big")
 
 
 def tables(con: sqlite3.Connection) -> tuple[Table, ...]:

@@ -22,11 +22,21 @@ QUIET = f"{END - timedelta(seconds=9):%Y-%m-%d %H:%M:%S} +0000 INFO fine\n"
 def recorded(look):
     """`recorded(app=…, pg=…)`: usages from a minute before BEGIN to a minute after END, one a second."""
 
-    def write(app: float | None = 0.5, pg: float | None = 0.4, seconds: range = range(180), **more: float) -> None:
+    def write(
+        app: float | None = 0.5,
+        pg: float | None = 0.4,
+        seconds: range = range(180),
+        others: dict[str, float] | None = None,
+        **more: float,
+    ) -> None:
         (look.project / "app.log").write_text(QUIET)
         (look.project / "artefacts").mkdir(exist_ok=True)
         history = History(history_path((look.project / "artefacts").with_suffix(".toml")))
-        values = {"pool.app_usage": app, "pg.usage": pg} | {f"log.{name}": count for name, count in more.items()}
+        values = (
+            {"pool.app_usage": app, "pg.usage": pg}
+            | (others or {})
+            | {f"log.{name}": count for name, count in more.items()}
+        )
         for second in seconds:
             at = BEGIN + timedelta(seconds=second - 60)
             history.add(
@@ -53,6 +63,27 @@ async def test_one_peak_over_the_limit_fails_by_its_name(look, recorded):
     assert outcome.verdict is Verdict.FAIL, outcome
     assert outcome.actual.startswith("pg.usage reached 85.0%")
     assert "pool.app_usage reached" not in outcome.actual
+
+
+STAGING = {**WITH, "metrics": ["staging-pool.app_usage", "staging-postgres.usage"]}
+
+
+async def test_staging_is_judged_by_its_own_pool_and_not_by_production_s(look, recorded):
+    recorded(app=0.1, pg=0.1, others={"staging-pool.app_usage": 0.95, "staging-postgres.usage": 0.2})
+    outcome = await look("pool.headroom", STAGING, evidence=EVIDENCE)
+    assert outcome.verdict is Verdict.FAIL, outcome
+    assert outcome.actual.startswith("staging-pool.app_usage reached 95.0%")
+    recorded(app=0.99, pg=0.99, others={"staging-pool.app_usage": 0.5, "staging-postgres.usage": 0.2})
+    quiet = await look("pool.headroom", {**STAGING, "holds": "< 96%"}, evidence=EVIDENCE)
+    assert quiet.verdict is Verdict.PASS, quiet
+
+
+async def test_staging_without_sources_of_its_own_is_unknown_and_the_missing_table_is_named(look, recorded):
+    recorded(app=0.1, pg=0.1)
+    outcome = await look("pool.headroom", STAGING, evidence=EVIDENCE)
+    assert outcome.verdict is Verdict.UNKNOWN
+    assert "no source reports staging-pool.app_usage; no source reports staging-postgres.usage" in outcome.actual
+    assert "[metrics.staging-pool]" in outcome.hint
 
 
 async def test_a_peak_before_or_after_the_item_is_not_held_against_it(look, recorded):

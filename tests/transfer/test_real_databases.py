@@ -18,10 +18,10 @@ import pytest
 from transfer.comparing import compare
 from transfer.copying import copy
 from transfer.errors import Refused
+from transfer.opening import reading
 from transfer.postgres import connect
 from transfer.rules import read_rules
 from transfer.schema import report, statements
-from transfer.sqlite import reading
 
 Run = Callable[..., list[tuple[Any, ...]]]
 

@@ -30,6 +30,7 @@ MEANINGS = {
     "restart_command": "how the application is restarted, for the journey that proves that sessions survive it",
     "staging_restart_command": "the same of the staging service",
     "log_files": "the log that is read for errors, beside this file",
+    "staging_log_files": "the same of the staging service",
 }
 
 # Targets whose shipped value is as good as any: the person may change it, and need not.

@@ -20,6 +20,7 @@ from transfer.audit.references import orphans
 from transfer.audit.structure import held_against, structure, to_be_made
 from transfer.audit.values import values
 from transfer.expressions import install
+from transfer.opening import reading
 from transfer.pairing import Finding, TablePair
 from transfer.postgres import cancelling, connect, describe_url, speaking_of
 from transfer.progress import Progress, Watch
@@ -29,7 +30,6 @@ from transfer.schema import report
 from transfer.schema.line import CARRIED
 from transfer.schema.model import Schema
 from transfer.schema.reading import read
-from transfer.sqlite import reading
 
 
 def audit(

@@ -188,9 +188,9 @@ def _verified(backup: Path, unverified: bool) -> None:
     from transfer.backup import verify_backup
     from transfer.errors import Refused
     from transfer.manifest import manifest_path
-    from transfer.sqlite import look_at
+    from transfer.opening import header
 
-    look_at(backup)
+    header(backup)
     if not manifest_path(backup).is_file():
         if unverified:
             return

@@ -102,9 +102,9 @@ def _export(sqlite: Path, out: Path) -> Answer:
 def _report(sqlite: Path, database_url: str) -> Answer:
     from contextlib import closing
 
+    from transfer.opening import reading
     from transfer.postgres import connect, speaking_of
     from transfer.schema import report
-    from transfer.sqlite import reading
 
     with reading(sqlite) as con, closing(connect(database_url)) as conn:
         conn.set_session(isolation_level="REPEATABLE READ", readonly=True)
