@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from state.durations import format_duration
-from tminus.client.messages import AskView, CallView, ChallengeView, Presence
+from tminus.client.people import AskView, CallView, ChallengeView, Presence
 from tui.clock import local_time, moment, short_clock
 from tui.kept import kept
 from tui.lines import plain

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from tminus.client.messages import ChallengeView, Presence, RoleView
+from tminus.client.messages import RoleView
+from tminus.client.people import ChallengeView, Presence
 from tminus.client.requests import Plan
 from tui import crew
 from tui.clock import age_of, ago, local_time

@@ -5,7 +5,8 @@ A read-do phase is done in its order: it has one next item. A do-confirm phase i
 
 from __future__ import annotations
 
-from tminus.client.messages import CallView, ItemFace, ItemView, PhaseFace, View
+from tminus.client.messages import ItemFace, ItemView, PhaseFace, View
+from tminus.client.people import CallView
 from tui.crew import observes, waiting_call
 from tui.rows import next_open, phase_of
 from tui.scene import Scene

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from state.durations import format_duration
-from tminus.client.messages import Presence
+from tminus.client.people import Presence
 from tui.clock import clock, local_time, t_clock
 from tui.crew import gone_for, people, waiting_call
 from tui.glyphs import GO_SIGNS

@@ -13,24 +13,20 @@ from tminus.cli.follow import due_in, steady
 from tminus.cli.show import fitted
 from tminus.client.changes import changes
 from tminus.client.messages import (
-    AskView,
     BlockerView,
-    CallView,
-    ChallengeView,
-    CrewView,
     GateView,
     HoldView,
     ItemFace,
     ItemView,
     MetricView,
     PhaseFace,
-    Presence,
     RunInfo,
     Said,
     StandingView,
     StepFace,
     View,
 )
+from tminus.client.people import AskView, CallView, ChallengeView, CrewView, Presence
 
 AT = "2026-11-22T22:00:00Z"
 LOOK = ItemFace(id="look", text="Look at it", check="x", effect="read")

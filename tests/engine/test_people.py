@@ -13,7 +13,7 @@ from state.run import RunState
 from state.settled import current_phase, standing, why_open
 from state.sign_off import above_the_line, digest_above
 from state.verdicts import Mark
-from tminus.client.messages import Presence
+from tminus.client.people import Presence
 from tminus.client.requests import (
     Agree,
     AnswerChallenge,

@@ -12,7 +12,7 @@ from state.events import Actor, Event
 from state.run import RunState
 from state.verdicts import Mark
 from tests.engine.test_people import ANNA, ANNA_AS_ROOT, BOB, CHECKLIST, Run
-from tminus.client.messages import Presence
+from tminus.client.people import Presence
 from tminus.client.requests import Agree, GrantLease, MarkItem
 from tminus.engine import acts, crew_acts, pause_acts
 from tminus.engine.acts import Refusal

@@ -79,6 +79,7 @@ async def until(source: Source, wanted: Callable[[dict[str, Measurement]], bool]
             await asyncio.sleep(0.1)
 
 
+@pytest.mark.long
 @pytest.mark.skipif(importlib.util.find_spec("locust") is None, reason="locust is not installed")
 async def test_a_real_locust_has_no_data_before_its_load_numbers_during_it_and_none_after(server, tmp_path) -> None:
     server.status = 503

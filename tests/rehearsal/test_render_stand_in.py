@@ -25,7 +25,7 @@ from rehearsal.seed import migrate
 from rehearsal.stage import Stage, end_stage, set_stage
 from tests.rehearsal.browser import Browser
 
-pytestmark = pytest.mark.xdist_group("render-stage")
+pytestmark = [pytest.mark.xdist_group("render-stage"), pytest.mark.long]
 MOVE = "Migrate to PostgreSQL for persistent storage"
 
 

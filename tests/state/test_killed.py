@@ -13,7 +13,7 @@ from state.events import Event
 from state.record import parse, render
 from state.record_file import RecordFile
 
-KILLS = 120
+KILLS = 60
 
 
 def test_a_writer_that_is_killed_at_random_moments_loses_nothing_it_acknowledged(tmp_path: Path) -> None:

@@ -41,6 +41,7 @@ def states(path: Path, url: str) -> Counter[tuple[str, str]]:
         return Counter((line.thing, line.state) for line in report(con, cur))
 
 
+@pytest.mark.long
 def test_proj_is_copied_whole_with_its_checks_and_keys(database: str, run: Run, tmp_path: Path) -> None:
     path = taken_from("pyproj", "proj.db", tmp_path)
     with reading(path) as con:

@@ -10,21 +10,17 @@ import msgspec
 import story
 
 from tminus.client.messages import (
-    AskView,
     BlockerView,
-    CallView,
-    ChallengeView,
-    CrewView,
     ItemFace,
     ItemView,
     PhaseFace,
-    Presence,
     RoleView,
     Said,
     StandingView,
     StepFace,
     View,
 )
+from tminus.client.people import AskView, CallView, ChallengeView, CrewView, Presence
 
 MY_UID, BO = os.getuid(), 4002
 PEOPLE = (

@@ -17,7 +17,6 @@ from tminus.client.messages import (
     MetricView,
     PhaseFace,
     PhaseTimes,
-    Presence,
     RoleView,
     RunInfo,
     Said,
@@ -25,6 +24,7 @@ from tminus.client.messages import (
     StepFace,
     View,
 )
+from tminus.client.people import Presence
 
 NOW = datetime(2026, 11, 22, 20, 45, 0, tzinfo=UTC)
 T0 = NOW + timedelta(minutes=15)

@@ -11,18 +11,8 @@ import msgspec
 import pytest
 import story
 
-from tminus.client.messages import (
-    AskView,
-    BlockerView,
-    CallView,
-    HoldView,
-    ItemView,
-    Presence,
-    RefusalView,
-    Said,
-    StandingView,
-    View,
-)
+from tminus.client.messages import BlockerView, HoldView, ItemView, Said, StandingView, View
+from tminus.client.people import AskView, CallView, Presence, RefusalView
 from tui.actions import ACTIONS, BY_ID, why_not
 from tui.banner import banner_lines
 from tui.chrome import keybar_lines

@@ -11,7 +11,8 @@ import pytest
 import story
 from cockpit_help import PLAN, Open, text_of, type_in, until
 
-from tminus.client.messages import AskView, CrewView, Presence, ReplayView, StandingView, Update
+from tminus.client.messages import ReplayView, StandingView, Update
+from tminus.client.people import AskView, CrewView, Presence
 from tminus.client.requests import (
     Agree,
     AnswerChallenge,

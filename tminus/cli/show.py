@@ -11,7 +11,8 @@ from typing import Any
 import msgspec
 
 from state.clean import clean
-from tminus.client.messages import CallView, GateView, ItemView, Said, View
+from tminus.client.messages import GateView, ItemView, Said, View
+from tminus.client.people import CallView
 
 
 def fitted(lines: Iterable[str], width: int = 0) -> list[str]:

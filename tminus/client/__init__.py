@@ -2,6 +2,7 @@
 
 from tminus.client.connection import Client, EngineGone, NotKnown, NotUnderstood, OtherVersion, Refused
 from tminus.client.messages import *  # noqa: F403 (the messages are this package's vocabulary)
+from tminus.client.people import *  # noqa: F403 (the same)
 from tminus.client.requests import *  # noqa: F403 (the same)
 from tminus.client.view import merge
 

@@ -7,7 +7,8 @@ from collections.abc import Iterator
 import msgspec
 
 from state.clean import clean
-from tminus.client.messages import ItemFace, ItemView, Presence, View
+from tminus.client.messages import ItemFace, ItemView, View
+from tminus.client.people import Presence
 from tminus.client.readback import said_by
 
 

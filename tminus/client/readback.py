@@ -10,7 +10,8 @@ from dataclasses import dataclass
 
 from state.clean import clean
 from state.durations import format_duration
-from tminus.client.messages import ChallengeView, ItemFace, ItemView, PhaseFace
+from tminus.client.messages import ItemFace, ItemView, PhaseFace
+from tminus.client.people import ChallengeView
 
 
 @dataclass(frozen=True)

@@ -9,7 +9,7 @@ from datetime import UTC, datetime, timedelta
 import msgspec
 
 from state.events import utc_text
-from tminus.client.messages import Presence
+from tminus.client.people import Presence
 
 
 class Attendance:

@@ -10,7 +10,7 @@ from state.definition import Checklist
 from state.durations import format_duration, parse_duration
 from state.events import Actor, Event
 from state.run import RunState
-from tminus.client.messages import Presence
+from tminus.client.people import Presence
 from tminus.client.requests import AnswerChallenge, Correct, GrantLease, RaiseChallenge, RefuseLease
 from tminus.engine.acts import Refusal, event, find, require_driver, require_open, require_reason
 

@@ -15,7 +15,8 @@ import msgspec
 
 from state.clean import clean
 from state.events import Actor, utc_text
-from tminus.client.messages import Presence, Reply, Snapshot, Update, Welcome
+from tminus.client.messages import Reply, Snapshot, Update, Welcome
+from tminus.client.people import Presence
 from tminus.client.requests import PROTOCOL, Hello, Look, Request
 from tminus.engine.acts import Refusal
 from tminus.engine.attendance import Attendance

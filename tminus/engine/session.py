@@ -19,15 +19,8 @@ from state.record_file import RecordFile
 from state.redact import Redactor
 from state.run import RunState
 from state.settled import GateLight
-from tminus.client.messages import (
-    GateView,
-    MetricView,
-    Presence,
-    ProgressView,
-    RunInfo,
-    Update,
-    View,
-)
+from tminus.client.messages import GateView, MetricView, ProgressView, RunInfo, Update, View
+from tminus.client.people import Presence
 from tminus.client.view import merge
 from tminus.engine.disk import remedy
 from tminus.engine.views import EffectOf, LooksOf, changes, is_complete, phase_faces, role_views, run_sections

@@ -14,18 +14,13 @@ from state.settled import GateLight, Standing, as_it_stands, shown_verdict, stan
 from state.sign_off import above_the_line, digest_above, told_above
 from state.verdicts import Mark, Outcome, Verdict
 from tminus.client.messages import (
-    AskView,
     Attempt,
     BlockerView,
-    CallView,
-    ChallengeView,
-    CrewView,
     HoldView,
     ItemFace,
     ItemView,
     PhaseFace,
     PhaseTimes,
-    RefusalView,
     RoleView,
     Said,
     StandingView,
@@ -33,6 +28,7 @@ from tminus.client.messages import (
     Update,
     View,
 )
+from tminus.client.people import AskView, CallView, ChallengeView, CrewView, RefusalView
 from tminus.engine.acts import why_blocked
 
 EffectOf = Callable[[str], str]
