@@ -19,13 +19,27 @@ needs_root = pytest.mark.skipif(os.getuid() != 0, reason="only root can become a
 def as_user(login: str, act: Callable[[], Any]) -> Any:
     """What ACT returns (or the name of the OSError that it raises) when LOGIN runs it, in no group but their own."""
     user = pwd.getpwnam(login)
-    here, there = multiprocessing.get_context("fork").Pipe()
 
-    def run() -> None:
+    def become() -> None:
         os.setgroups([])
         os.setgid(user.pw_gid)
         os.setuid(user.pw_uid)
+
+    return _in_a_child(become, act)
+
+
+def under_sudo(login: str, act: Callable[[], Any]) -> Any:
+    """What ACT returns when LOGIN, who logged in by that name, runs it as root: the kernel keeps who logged in."""
+    uid = pwd.getpwnam(login).pw_uid
+    return _in_a_child(lambda: Path("/proc/self/loginuid").write_text(str(uid), encoding="ascii"), act)
+
+
+def _in_a_child(become: Callable[[], object], act: Callable[[], Any]) -> Any:
+    here, there = multiprocessing.get_context("fork").Pipe()
+
+    def run() -> None:
         try:
+            become()
             there.send(act())
         except OSError as error:
             there.send(type(error).__name__)

@@ -13,7 +13,7 @@ import pytest
 
 from state.record_file import read_with_log
 from tests.engine.conftest import Flying
-from tests.engine.other_user import as_user, needs_root, talk
+from tests.engine.other_user import as_user, needs_root, talk, under_sudo
 from tminus.places import UnsafePlace, group_id, place_of, places_of
 
 pytestmark = needs_root
@@ -126,6 +126,16 @@ def test_a_folder_that_is_not_what_it_says_is_no_meeting_point(
     assert len(list(places_of(checklist))) == 1
     with pytest.raises(UnsafePlace, match="remove it"):
         places._group_folder(gid)
+
+
+def test_who_logged_in_stays_known_through_sudo_and_is_one_person(engine: Flying) -> None:
+    noted = under_sudo(MEMBER, lambda: talk(engine.place.socket, {"ask": "note", "text": "as root", "id": 1}))
+    if noted in ("PermissionError", "FileNotFoundError"):
+        pytest.skip("this kernel keeps no login, or lets nobody set one")
+    engine.tminus("stop")
+    _, events = engine.recorded()
+    note = next(event for event in events if event.kind == "note")
+    assert (note.uid, note.login) == (0, MEMBER)
 
 
 def test_no_port_is_opened_on_any_network(shared: Flying) -> None:
