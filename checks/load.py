@@ -5,27 +5,23 @@ from __future__ import annotations
 import shutil
 import sys
 import tempfile
-import threading
 from collections.abc import Sequence
-from contextlib import suppress
-from dataclasses import dataclass, field
-from datetime import UTC, datetime
 from pathlib import Path
 from urllib.parse import urlsplit
 
 from checks.contract import Context, Plan, Seconds, Stopped, check
 from checks.journeys import JourneyError, Route, load_journey
 from checks.journeys.reading import journeys_in
-from checks.processes import Ended, Kept, shown_argv, supervise
-from checks.swarm.command import SHIPPED, Load, argv_of, environment, free_port, lacks_locust, short_of_cpu, why_not
-from checks.swarm.figures import Limits, Told, Totals, most_of, told_in, totals_of
+from checks.processes import shown_argv
+from checks.swarm.command import SHIPPED, Load, argv_of, environment, free_port
+from checks.swarm.figures import Limits
+from checks.swarm.judging import MEND, judged
+from checks.swarm.running import Swarm
 from metrics.gate_model import parse_condition
 from state.durations import format_duration
 from state.verdicts import Outcome
 
 _STARTING = 30.0  # seconds until Locust and its workers are there, and until they have ended
-_PATIENCE = 3.0  # seconds that it has to end by itself once it is asked to
-_MEND = "pip install 'tminus[load]', or name with python = … an interpreter that has locust"
 
 
 def _plan(
@@ -126,7 +122,7 @@ def locust(
         try:
             ended = swarm.run(argv, env)
         except OSError as error:
-            return Outcome.error(f"cannot run {argv[0]}: {error.strerror}", hint=_MEND)
+            return Outcome.error(f"cannot run {argv[0]}: {error.strerror}", hint=MEND)
         if ctx.cancelled.is_set():
             raise Stopped("cancelled")
         return judged(swarm, ended, work / "figures.json", min_requests)
@@ -170,152 +166,3 @@ def _chosen(file: Path, names: list[str] | None, given: dict[str, str]) -> tuple
 
 def _walkable(route: Route) -> bool:
     return not any(step.mail or step.run or step.configured_by for step in (*route.steps, *route.cleanup))
-
-
-@dataclass
-class Swarm:
-    """A Locust at work. PEAK is how many users were on at most; HOPELESS why it was stopped early."""
-
-    ctx: Context
-    load: Load
-    limits: Limits
-    peak: int = 0
-    hopeless: str = ""
-    last: Told | None = None
-    errors: Kept = field(default_factory=Kept)
-    _stop: threading.Event = field(default_factory=threading.Event)
-
-    def run(self, argv: list[str], env: dict[str, str]) -> Ended:
-        """Until it has ended, with all of its processes. Raises OSError when it cannot be started."""
-        watch = threading.Thread(target=self._until_cancelled, daemon=True, name="load-cancel")
-        watch.start()
-        try:
-            return supervise(
-                argv,
-                on_stdout=self._on_stdout,
-                on_stderr=self._on_stderr,
-                stop=self._stop,
-                deadline=self.ctx.deadline,
-                cwd=self.ctx.project,
-                env=env,
-                opening=b"",
-                farewell=b"stop\n",
-                patience=_PATIENCE,
-            )
-        finally:
-            self._stop.set()
-
-    def _until_cancelled(self) -> None:
-        while not self._stop.is_set():
-            if self.ctx.cancelled.wait(0.1):
-                self._stop.set()
-
-    def _on_stdout(self, line: bytes) -> None:
-        told = told_in(line)
-        if told is None:
-            self.ctx.log(line.decode(errors="replace").rstrip())
-            return
-        self.last, self.peak = told, max(self.peak, told.users, told.peak)
-        if told.errors or told.exceptions or told.peak:
-            return
-        p95 = "–" if told.p95 is None else f"{told.p95:.0f} ms"
-        said = f"{told.users} users, {told.rps:.0f}/s, p95 {p95}, {told.failures} of {told.requests} failed"
-        self.ctx.progress(min(told.elapsed, self.load.duration), self.load.duration, "s", said)
-        self.ctx.log(said)
-        if not self.hopeless and (why := self.limits.hopeless(told, self.load.users, self.load.duration)):
-            self.hopeless = why
-            self.ctx.log(f"stopped early: {why}")
-            self._stop.set()
-
-    def _on_stderr(self, line: bytes) -> None:
-        self.errors.add(line)
-        with suppress(UnicodeError):
-            self.ctx.log(line.decode(errors="replace").rstrip())
-
-
-def judged(swarm: Swarm, ended: Ended, figures: Path, least: int) -> Outcome:
-    """Broken before unknown: what was seen to fail is not made better by what was not seen."""
-    load, said = swarm.load, swarm.errors.text()
-    try:
-        totals = totals_of(figures.read_bytes())
-    except (OSError, ValueError) as error:
-        if lacks_locust(said):
-            return Outcome.error("this interpreter has no locust", hint=_MEND)
-        if ended.why == "deadline":
-            return Outcome.error("Locust did not end in time", hint="give the item a longer timeout")
-        if swarm.hopeless:
-            return Outcome.failed(swarm.hopeless, expected=_expected(swarm), evidence=_told_last(swarm))
-        why = why_not(said) if isinstance(error, OSError) else str(error)
-        return Outcome.error(f"Locust ended with exit code {ended.exit_code}: {why}", hint="mend the locustfile")
-    evidence = _evidence(swarm, totals)
-    expected = _expected(swarm)
-    raised = most_of(swarm.last.exceptions, 1) if swarm.last else []
-    if not totals.requests:
-        hint = f"its tasks raised: {raised[0]}" if raised else "does the locustfile ask for anything?"
-        return Outcome.unknown("not one request was made", hint=hint, evidence=evidence)
-    broken = swarm.limits.broken(totals)
-    if broken or swarm.hopeless:
-        hint = "see which requests in the evidence, and what the app's log and the pool say of these minutes"
-        early = f"; stopped early: {swarm.hopeless}" if swarm.hopeless else ""
-        actual = f"{'; '.join(broken) or swarm.hopeless}{early if broken else ''}"
-        return Outcome.failed(f"{actual} ({_told(totals)})", expected=expected, evidence=evidence, hint=hint)
-    if totals.requests < least:
-        what = f"only {totals.requests} requests, {least} are needed"
-        return Outcome.unknown(what, hint="more users, or a longer duration", evidence=evidence)
-    if totals.percentile(95) is None:
-        return Outcome.unknown("too few answers for a p95", hint="a longer duration", evidence=evidence)
-    if swarm.peak < load.users:
-        what = f"only {swarm.peak} of {load.users} users were ever on"
-        return Outcome.unknown(what, hint="a higher spawn_rate, or a longer duration", evidence=evidence)
-    if raised:
-        hint = "mend the locustfile: the load was not what it says"
-        return Outcome.warned(
-            f"{_told(totals)}; its tasks raised {raised[0]}", expected=expected, evidence=evidence, hint=hint
-        )
-    if short_of_cpu(said):
-        hint = "processes = … spreads it over more cores; docs/load.md says how over more machines"
-        what = f"{_told(totals)}; Locust itself was short of CPU, so the times are partly its own"
-        return Outcome.warned(what, expected=expected, evidence=evidence, hint=hint)
-    return Outcome.passed(_told(totals), expected=expected, evidence=evidence)
-
-
-def _moment(seconds: float) -> str:
-    return datetime.fromtimestamp(seconds, UTC).isoformat(timespec="milliseconds")
-
-
-def _expected(swarm: Swarm) -> str:
-    limits, load = swarm.limits, swarm.load
-    return f"{load.users} users: at most {limits.failed * 100:g}% fail, p95 at most {limits.p95:.0f} ms"
-
-
-def _told(totals: Totals) -> str:
-    p95 = totals.percentile(95)
-    rate = f"{totals.rps:.1f}/s" if totals.rps is not None else "?/s"
-    shown = "–" if p95 is None else f"{p95:.0f} ms"
-    return f"{totals.requests:,} requests, {rate}, p95 {shown}, {totals.failures:,} failed"
-
-
-def _told_last(swarm: Swarm) -> dict[str, object]:
-    last = swarm.last
-    return {} if last is None else {"requests": last.requests, "failures": last.failures, "users": swarm.peak}
-
-
-def _evidence(swarm: Swarm, totals: Totals) -> dict[str, object]:
-    load, last = swarm.load, swarm.last
-    evidence: dict[str, object] = {
-        "host": load.host,
-        "users": swarm.peak,
-        "requests": totals.requests,
-        "failures": totals.failures,
-        "began": _moment(totals.began),
-        "ended": _moment(totals.ended),
-    }
-    if load.processes:
-        evidence["processes"] = load.processes
-    for name, value in (("rps", totals.rps), *((f"p{p} ms", totals.percentile(p)) for p in (50, 95, 99))):
-        if value is not None:
-            evidence[name] = round(value, 1)
-    if last is not None:
-        evidence |= {f"failure {n}": line for n, line in enumerate(most_of(last.errors, 5), 1)}
-        evidence |= {f"raised {n}": line for n, line in enumerate(most_of(last.exceptions, 3), 1)}
-    return evidence

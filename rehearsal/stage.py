@@ -74,6 +74,7 @@ class Stage:
     staging_url: str
     staging_database_url: str
     staging_outbox: Path
+    staging_access_log: Path
     staging_error_log: Path
     staging_sqlite: Path
     identity_url: str
@@ -185,6 +186,7 @@ def save_stage(layout: Layout, postgres: Postgres, plan: dict[str, Any], book: B
         staging_url=f"http://127.0.0.1:{plan['staging_port']}",
         staging_database_url=f"{postgres.url.rsplit('/', 1)[0]}/{staging_base.database}",
         staging_outbox=layout.staging_outbox,
+        staging_access_log=layout.logs / "staging-access.log",
         staging_error_log=layout.logs / "staging-error.log",
         staging_sqlite=layout.staging / "instance" / "app.db",
         identity_url=f"{api}/identity",

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from checks.code.expressions import Call
+from checks.code.calling import Call
 from checks.code.interpreter import Interpreter, Setting
 from checks.code.sources import Project
 from checks.code.values import OPEN, UNKNOWN, External, Url

@@ -9,8 +9,9 @@ from collections.abc import Collection, Iterator
 from checks.code.finding import Finding, Rule
 from checks.code.guards import only_on_sqlite
 from checks.code.sources import Module
-from checks.code.sql_text import BOOLEAN, FUNCTION, FUNCTIONS, INSERT_OR, looks_like_sql, read_sql
-from checks.code.sql_text import RULES as SQL_RULES
+from checks.code.sql_rules import BOOLEAN, FUNCTION, FUNCTIONS, INSERT_OR
+from checks.code.sql_rules import RULES as SQL_RULES
+from checks.code.sql_text import looks_like_sql, read_sql
 
 DIALECT = Rule(
     "sql/sqlite-dialect",

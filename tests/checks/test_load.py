@@ -18,10 +18,11 @@ import psutil
 import pytest
 
 from checks.contract import Context
-from checks.load import Swarm, judged
 from checks.processes import Ended
 from checks.swarm.command import Load, argv_of
 from checks.swarm.figures import Limits
+from checks.swarm.judging import judged
+from checks.swarm.running import Swarm
 from state.verdicts import Outcome, Verdict
 
 JOURNEYS = Path(__file__).parents[2] / "journeys.toml"

@@ -111,10 +111,13 @@ def _targets(stage: Stage) -> dict[str, str | int | float | bool | list[str]]:
         "outbox": stage.outbox,
         "staging_outbox": stage.staging_outbox,
     }
+    logs = {
+        "log_files": (stage.error_log, stage.access_log),
+        "staging_log_files": (stage.staging_error_log, stage.staging_access_log),
+    }
     return {
         **{key: str(path.relative_to(stage.folder)) for key, path in within.items()},
-        "log_files": [str(log.relative_to(stage.folder)) for log in (stage.error_log, stage.access_log)],
-        "staging_log_files": [str(stage.staging_error_log.relative_to(stage.folder))],
+        **{key: [str(path.relative_to(stage.folder)) for path in paths] for key, paths in logs.items()},
         "base_url": stage.base_url,
         "python": "python3",  # found on the engine's PATH, where ours is first: no path of this machine in a record
         "journeys": "journeys.toml",

@@ -9,7 +9,8 @@ from typing import Any
 import psycopg2
 import pytest
 
-from checks.code.sql_text import RULES, looks_like_sql, read_sql
+from checks.code.sql_rules import RULES
+from checks.code.sql_text import looks_like_sql, read_sql
 from checks.contract import Context
 from checks.scratch import scratch
 
