@@ -28,6 +28,7 @@ from metrics.sources.log.rotated import siblings
 
 _LONGEST = 8192
 _ENOUGH = 0.5  # of a bucket that looks must cover before their mean says anything of it
+_LATE = 5.0  # intervals between looks: what is newer may not be written yet
 _LOOK = 20_000  # lines between two looks at the clock
 _COMBINED = re.compile(
     rb'\[(\d\d/[A-Z][a-z]{2}/\d{4}:\d\d:\d\d:\d\d [+-]\d{4})\] "(?:[^"\\]|\\.)*+" [1-5]\d\d (?:\d+|-)'
@@ -74,9 +75,14 @@ def of_history(path: Path, metric: str, width: float, reach: float, now: datetim
             span = span_of(recording, metric, now - timedelta(seconds=reach), now)
     except HistoryError as error:
         raise NoRates(str(error), "the live metrics belong to a run: look with `tminus run`") from None
+    # A look is written a moment after it was taken: what is that young counts back from the newest look.
+    end = now.timestamp()
+    newest = span.at[-1] / 1000 if span.at else 0.0
+    if span.interval and end - newest <= _LATE * span.interval / 1000:
+        end = newest + 0.001
     buckets: defaultdict[int, list[float]] = defaultdict(list)
     for at, value in zip(span.at, span.values, strict=True):
-        buckets[int((now.timestamp() - at / 1000) // width)].append(value)
+        buckets[int((end - at / 1000) // width)].append(value)
     enough = _ENOUGH * width * 1000 / span.interval if span.interval else 1.0
     means = {ago: statistics.fmean(values) for ago, values in buckets.items() if len(values) >= enough}
     return bucketed(means, f"the metric {metric}", width)

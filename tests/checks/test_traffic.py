@@ -14,7 +14,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from checks.rates import Rates
+from checks.rates import Rates, of_history
 from checks.traffic import judged, rank_of
 from metrics.history import History, history_path
 from metrics.samples import Measurement
@@ -217,3 +217,17 @@ async def test_a_server_that_is_not_there_is_an_error_and_no_source_is_unknown(l
     both = await look("traffic.low", {"prometheus": "http://127.0.0.1:9", "metric": "app.rate"})
     assert both.verdict is Verdict.ERROR
     assert (await look("traffic.low", {"metric": "app.rate", "at_most": "little"})).verdict is Verdict.ERROR
+
+
+def test_a_history_that_is_a_few_looks_behind_still_says_what_is_now(tmp_path) -> None:
+    now = datetime.now(UTC)
+    for behind, told in ((3, True), (8, False)):
+        path = tmp_path / f"{behind}.metrics.db"
+        history = History(path)
+        history.add(
+            Measurement("app.rate", 20.0, 1, "1/s", now - timedelta(seconds=second))
+            for second in range(60, behind - 1, -1)
+        )
+        history.close()
+        rates = of_history(path, "app.rate", 2.0, 600.0, now)
+        assert (rates.now is not None) is told

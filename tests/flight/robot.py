@@ -250,7 +250,7 @@ class Robot:
 
         def passed() -> bool:
             # The screen may be a quarter of a second behind, and ask about the phase before: the engine refuses that.
-            self._dialog("g", "[─━] Phase complete")
+            self._read_back(phase)
             self._yes("[─━] Phase complete")
             try:
                 return until(lambda: phase.id in self._look().gone, "the answer", 2)
@@ -259,6 +259,21 @@ class Robot:
 
         until(passed, f"{phase.id} to be passed")
         self._tell(f"passed {phase.id}")
+
+    def _read_back(self, phase: PhaseFace) -> None:
+        """Press g; type the values that critical items ask for once more, until the phase is read back."""
+        asked = [face for face in phase.items if face.critical and face.ask]
+        title = "[─━] Read back"
+        for number, face in enumerate(asked):
+            if number == 0:
+                self._dialog("g", title)
+            until(lambda face=face: face.ask[:20] in self.screen(), "the value to be asked for")
+            self.tmux.type(self.session, self._look().items[face.id].value)
+            self.tmux.keys(self.session, "Enter")
+        if asked:
+            until(lambda: re.search("[─━] Phase complete", self.screen()), "the phase to be read back")
+        else:
+            self._dialog("g", "[─━] Phase complete")
 
     def decide(self) -> None:
         """Answer a gate that asks: go on, with a reason. The cockpit offers the question by itself."""
