@@ -1,27 +1,25 @@
-"""What render.yaml says of the services: names, the health path, domains, regions. Read as data alone."""
+"""What render.yaml says of the web services: names, the health path, the domain. Read as data alone."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
+from checks.code.blueprint_model import Service, blueprint_of
+from checks.code.blueprint_yaml import BlueprintError, Scalar, Sequence, as_text, read_tree
 from state.clean import clean
 from tminus.survey.found import Found, text_of
 
 
 @dataclass(frozen=True, slots=True)
 class Blueprint:
-    """WEB services and DATABASES by name; the rest of the first web service alone. TROUBLE: why it says nothing."""
+    """The names of the WEB services; the rest of the first of them alone. TROUBLE: why it says nothing."""
 
     web: tuple[Found, ...] = ()
-    databases: tuple[Found, ...] = ()
     health_path: Found | None = None
-    region: Found | None = None
     domain: Found | None = None
     start: Found | None = None
-    variables: tuple[str, ...] = field(default=())
+    variables: tuple[str, ...] = ()
     trouble: str = ""
 
 
@@ -30,40 +28,28 @@ def blueprint(folder: Path) -> Blueprint | None:
     name = next((n for n in ("render.yaml", "render.yml") if (folder / n).is_file()), None)
     if name is None:
         return None
-    import yaml
-
     try:
-        data = yaml.safe_load(text_of(folder / name))
-    except yaml.YAMLError as error:
-        mark = getattr(error, "problem_mark", None)
-        return Blueprint(trouble=f"{name} is no YAML" + (f" (line {mark.line + 1})" if mark else ""))
-    if not isinstance(data, dict):
-        return Blueprint(trouble=f"{name} names no services")
-    services = [
-        (f"{name}: services[{n}]", one) for n, one in _tables(data.get("services")) if one.get("type") == "web"
-    ]
-    databases = [(f"{name}: databases[{n}]", one) for n, one in _tables(data.get("databases"))]
-    where, first = services[0] if services else ("", {})
-    domains = first.get("domains")
+        read = blueprint_of(read_tree(text_of(folder / name), name))
+    except BlueprintError as error:
+        return Blueprint(trouble=clean(error.message) + (f" (line {error.line})" if error.line else ""))
+    services = [one for one in read.services if one.kind == "web"]
+    if not services:
+        return Blueprint(trouble="" if read.services else "it names no services")
+    first = services[0]
     return Blueprint(
-        web=tuple(found for at, one in services if (found := _text(one, "name", at))),
-        databases=tuple(found for at, one in databases if (found := _text(one, "name", at))),
-        health_path=_text(first, "healthCheckPath", where),
-        region=_text(first, "region", where),
-        domain=Found(clean(domains[0]), f"{where}.domains[0]")
-        if isinstance(domains, list) and domains and isinstance(domains[0], str)
-        else None,
-        start=_text(first, "startCommand", where),
-        variables=tuple(
-            str(one["key"]) for _, one in _tables(first.get("envVars")) if isinstance(one.get("key"), str)
-        ),
+        web=tuple(found for one in services if (found := _found(name, one, "name", one.name))),
+        health_path=_found(name, first, "healthCheckPath", first.health_check_path),
+        domain=_domain(name, first),
+        start=_found(name, first, "startCommand", first.table.text("startCommand")),
+        variables=tuple(first.variables),
     )
 
 
-def _tables(value: Any) -> Iterator[tuple[int, dict[str, Any]]]:
-    yield from ((n, one) for n, one in enumerate(value if isinstance(value, list) else ()) if isinstance(one, dict))
+def _found(file: str, service: Service, key: str, value: str) -> Found | None:
+    return Found(clean(value), f"{file} line {service.table.line_of(key)}") if value else None
 
 
-def _text(table: dict[str, Any], key: str, where: str) -> Found | None:
-    value = table.get(key)
-    return Found(clean(value), f"{where}.{key}") if isinstance(value, str) and value else None
+def _domain(file: str, service: Service) -> Found | None:
+    domains = service.table.get("domains")
+    first = domains.items[0] if isinstance(domains, Sequence) and domains.items else None
+    return Found(clean(as_text(first)), f"{file} line {first.line}") if isinstance(first, Scalar) else None
