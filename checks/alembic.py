@@ -86,7 +86,7 @@ def last_words(done: Completed) -> str:
     return (failed or lines or ["it said nothing"])[-1]
 
 
-def _plan_upgrade(ctx: Context, *, app: Path, database_url: str, python: str = "python") -> Plan:
+def _plan_upgrade(ctx: Context, *, app: Path, database_url: str, python: str) -> Plan:
     argv = [interpreter(ctx, python), *program(app), "upgrade", "head"]
     target = describe_url(database_url)
     lines = (shown_argv(argv), *where(ctx, app), f"with DATABASE_URL = {target}")

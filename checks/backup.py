@@ -10,7 +10,7 @@ from state.verdicts import Outcome
 from transfer.restore import restore_test as try_to_restore
 
 
-def _plan_restore(ctx: Context, *, backup: str, dump: bool = True, keep: bool = False) -> Plan:
+def _plan_restore(ctx: Context, *, backup: str, dump: bool, keep: bool) -> Plan:
     forms = "both forms (file and SQL dump)" if dump else "the file"
     end = "they stay there" if keep else "they are deleted afterwards"
     line = f"restore {forms} of {planned_backup(ctx, backup)} into new databases in {ctx.artefacts}; {end}"

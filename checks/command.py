@@ -20,13 +20,13 @@ def _plan_run(
     ctx: Context,
     *,
     argv: list[str] | str,
-    shell: bool = False,
-    expect_exit: int = 0,
-    expect_output: re.Pattern[str] | None = None,
-    env: Mapping[str, str] | None = None,
-    cwd: Path | None = None,
-    danger: Danger = "one-way",
-    target: str = "",
+    shell: bool,
+    expect_exit: int,
+    env: Mapping[str, str] | None,
+    cwd: Path | None,
+    danger: Danger,
+    target: str,
+    **_: object,
 ) -> Plan:
     folder = cwd or ctx.project
     lines = [f"{'sh -c: ' if shell else ''}{shown_argv(argv)}", *where(ctx, folder)]

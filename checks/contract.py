@@ -232,9 +232,10 @@ def check(
     """Register a function `(ctx: Context, *, name: type = default, …) -> Outcome` as a check.
 
     EFFECT "read" is safe to repeat and may run by itself; "change" runs only on an explicit go, and must bring a
-    PLAN: a function of the same parameters that says what will be done without doing it. TIMEOUT is the deadline
-    unless the item sets its own; the evidence counts for FRESH_FOR (none: the whole run). PROCESS: CPU-heavy,
-    runs in a process of its own. Raises TypeError for a check that breaks these rules.
+    PLAN: a function of the same parameters, or of some of them and **others, that says what will be done without
+    doing it; it is given every one, by the defaults of the check. TIMEOUT is the deadline unless the item sets its
+    own; the evidence counts for FRESH_FOR (none: the whole run). PROCESS: CPU-heavy, runs in a process of its own.
+    Raises TypeError for a check that breaks these rules.
     """
 
     def register(function: F) -> F:

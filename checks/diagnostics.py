@@ -31,15 +31,7 @@ _SYMPTOMS = ("record", "metrics", "logs", "database")
 
 
 def _plan_bundle(
-    ctx: Context,
-    *,
-    logs: list[Path] | None = None,
-    database_url: str | None = None,
-    record: Path | None = None,
-    python: str | None = None,
-    tail: int = 2_000_000,
-    at_most: int = 20_000_000,
-    over: Seconds = Seconds(21600.0),  # noqa: B008 (immutable)
+    ctx: Context, *, logs: list[Path] | None, database_url: str | None, record: Path | None, **_: object
 ) -> Plan:
     names = ", ".join(path.name for path in logs or []) or "no log, since none is named"
     server = f"READ {', '.join(VIEWS)} of {describe_url(database_url)}" if database_url else "ask no database"

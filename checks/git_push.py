@@ -135,14 +135,7 @@ def push_commit(state: Ready, sha: str) -> None:
         )
 
 
-def _plan(
-    ctx: Context,
-    *,
-    remote: str = "",
-    branch: str = "",
-    folder: Path = Path(),
-    ignore: list[Path] | None = None,
-) -> Plan:
+def _plan(ctx: Context, *, remote: str, branch: str, folder: Path, ignore: list[Path] | None) -> Plan:
     return Plan(_lines(ctx, remote, branch, folder, ignore or []), "one-way", f"{remote}/{branch}")
 
 

@@ -16,15 +16,7 @@ from state.verdicts import Outcome
 _SETTINGS = 'with = { remote = "origin", branch = "main", commit = "push" }'
 
 
-def _plan(
-    ctx: Context,
-    *,
-    remote: str = "",
-    branch: str = "",
-    commit: str = "HEAD",
-    folder: Path = Path(),
-    ignore: list[Path] | None = None,
-) -> Plan:
+def _plan(ctx: Context, *, remote: str, branch: str, commit: str, folder: Path, ignore: list[Path] | None) -> Plan:
     return Plan(_lines(ctx, remote, branch, commit, folder, ignore or []), "one-way", f"{remote}/{branch}")
 
 

@@ -28,11 +28,10 @@ def _plan_journey(
     *,
     base_url: str,
     name: str,
-    file: Path = Path("journeys.toml"),
-    outbox: Path | None = None,
-    commands: dict[str, list[str]] | None = None,
-    vars: dict[str, str] | None = None,
-    slow: Seconds = Seconds(5.0),  # noqa: B008 (immutable)
+    file: Path,
+    commands: dict[str, list[str]] | None,
+    vars: dict[str, str] | None,
+    **_: object,
 ) -> Plan:
     try:
         route = load_journey(file, name, vars or {})

@@ -27,20 +27,19 @@ _STARTING = 30.0  # seconds until Locust and its workers are there, and until th
 def _plan(
     ctx: Context,
     *,
-    base_url: str = "",
-    users: int = 20,
-    spawn_rate: float = 5.0,
-    duration: Seconds = Seconds(60.0),  # noqa: B008 (immutable)
-    locustfile: Path | None = None,
-    journeys: list[str] | None = None,
-    file: Path = Path("journeys.toml"),
-    vars: dict[str, str] | None = None,
-    wait: Seconds = Seconds(1.0),  # noqa: B008 (immutable)
-    processes: int = 0,
-    python: str = "",
-    max_failures: str = "1%",
-    p95: Seconds = Seconds(0.5),  # noqa: B008 (immutable)
-    min_requests: int = 100,
+    base_url: str,
+    users: int,
+    spawn_rate: float,
+    duration: Seconds,
+    locustfile: Path | None,
+    journeys: list[str] | None,
+    file: Path,
+    vars: dict[str, str] | None,
+    processes: int,
+    python: str,
+    max_failures: str,
+    p95: Seconds,
+    **_: object,
 ) -> Plan:
     load = Load(base_url, users, spawn_rate, duration, locustfile or SHIPPED, processes)
     spread = f" by {processes} worker processes on this machine" if processes else ""

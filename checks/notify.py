@@ -81,14 +81,7 @@ def _addresses(to: list[str] | str | None) -> list[str]:
     return [one.strip() for one in ([to] if isinstance(to, str) else to or []) if one.strip()]
 
 
-def _plan_team(
-    ctx: Context,
-    *,
-    text: str,
-    to: list[str] | str | None = None,
-    title: str = "Deployment",
-    within: Seconds = Seconds(20),  # noqa: B008 (immutable)
-) -> Plan:
+def _plan_team(ctx: Context, *, text: str, to: list[str] | str | None, title: str, **_: object) -> Plan:
     target = ", ".join(_names(_addresses(to))) or _NONE
     return Plan((f"send to {target}", f"title: {title}", f"text: {text}"), "safe", target)
 

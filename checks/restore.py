@@ -13,7 +13,7 @@ from transfer.manifest import manifest_path, read_manifest
 from transfer.replacing import SIDE, replace
 
 
-def _plan_restore(ctx: Context, *, live: Path, backup: str, otherwise: str | None = None) -> Plan:
+def _plan_restore(ctx: Context, *, live: Path, backup: str, otherwise: str | None) -> Plan:
     target = live.resolve()
     try:
         path, sha256, why = _chosen(ctx, backup, otherwise)

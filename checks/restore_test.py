@@ -40,9 +40,7 @@ _RESTORE = ("--no-owner", "--no-privileges", "--no-publications", "--no-subscrip
     "--no-tablespaces", "--verbose")  # fmt: skip
 
 
-def _plan_restore(
-    ctx: Context, *, database_url: str, scratch_database_url: str | None = None, bin_dir: Path | None = None
-) -> Plan:
+def _plan_restore(ctx: Context, *, database_url: str, scratch_database_url: str | None, **_: object) -> Plan:
     where = describe_url(scratch_database_url) if scratch_database_url else "a throw-away server on this machine"
     lines = (
         f"pg_dump {' '.join(_DUMP)} of {describe_url(database_url)}: read every row of it, in one snapshot",

@@ -16,7 +16,7 @@ from transfer.postgres import describe_url
 _SHOWN = 8  # conflicts that go into the evidence
 
 
-def _plan_salvage(ctx: Context, *, backup: str, database_url: str, into: Path, dry_run: bool = False) -> Plan:
+def _plan_salvage(ctx: Context, *, backup: str, database_url: str, into: Path, dry_run: bool) -> Plan:
     target = str(into)
     # No counts: people are still writing, and a plan must say the same when it is answered.
     lines = [

@@ -16,15 +16,7 @@ _BUCKETS = ("s3://", "gs://")
 _OTHERS, _GROUP = 0o007, 0o070
 
 
-def _plan_store(
-    ctx: Context,
-    *,
-    backup: str,
-    to: str | None = None,
-    also: list[str] | None = None,
-    app: Path | None = None,
-    options: dict[str, str] | None = None,
-) -> Plan:
+def _plan_store(ctx: Context, *, backup: str, to: str | None, also: list[str] | None, **_: object) -> Plan:
     target = to or "nowhere: `to` is not given"
     named = [planned_backup(ctx, one) for one in (backup, *(also or []))]
     lines = (

@@ -30,11 +30,11 @@ def _plan_suite(
     ctx: Context,
     *,
     argv: list[str],
-    project: Path = Path(),
-    database_url: str | None = None,
-    variable: str = "DATABASE_URL",
-    junit: Path | None = None,
-    env: Mapping[str, str] | None = None,
+    project: Path,
+    database_url: str | None,
+    variable: str,
+    junit: Path | None,
+    env: Mapping[str, str] | None,
 ) -> Plan:
     server = describe_url(database_url) if database_url else "a throw-away server on this machine"
     more = f", and {', '.join(sorted(env))}" if env else ""

@@ -23,9 +23,9 @@ def _plan_copy(
     *,
     backup: str,
     database_url: str,
-    allow_rows_in: list[str] | None = None,
-    create_schema: bool = False,
-    dry_run: bool = False,
+    allow_rows_in: list[str] | None,
+    create_schema: bool,
+    dry_run: bool,
 ) -> Plan:
     target, rules = describe_url(database_url), told(ctx).lines
     lines = [

@@ -58,14 +58,7 @@ def _on(on: bool) -> str:
 
 
 def _plan_stop(
-    ctx: Context,
-    *,
-    service: str | None = None,
-    token: str | None = None,
-    uri: str = "",
-    or_suspend: bool = False,
-    every: Seconds = Seconds(3),  # noqa: B008 (immutable)
-    api_url: str = API,
+    ctx: Context, *, service: str | None, token: str | None, uri: str, or_suspend: bool, api_url: str, **_: object
 ) -> Plan:
     ident, target = planned_service(ctx, service, token, api_url)
     base = f"{api_url}/services/{ident}"
@@ -157,13 +150,7 @@ def _suspend(api: Api, service: Service, done: dict[str, object]) -> None:
 
 
 def _plan_maintenance(
-    ctx: Context,
-    *,
-    on: bool,
-    service: str | None = None,
-    token: str | None = None,
-    uri: str = "",
-    api_url: str = API,
+    ctx: Context, *, on: bool, service: str | None, token: str | None, uri: str, api_url: str
 ) -> Plan:
     ident, target = planned_service(ctx, service, token, api_url)
     return Plan((f"PATCH {api_url}/services/{ident} {as_json(_mode(on, uri))}",), "reversible", target)

@@ -37,14 +37,13 @@ def _deploy_body(commit: str | None, clear_cache: bool) -> dict[str, str]:
 def _plan_staging(
     ctx: Context,
     *,
-    service: str | None = None,
-    token: str | None = None,
-    command: list[str] | None = None,
-    commit: str | None = None,
-    clear_cache: bool = False,
-    expect: Seconds = Seconds(600),  # noqa: B008 (immutable)
-    every: Seconds = Seconds(5),  # noqa: B008 (immutable)
-    api_url: str = API,
+    service: str | None,
+    token: str | None,
+    command: list[str] | None,
+    commit: str | None,
+    clear_cache: bool,
+    api_url: str,
+    **_: object,
 ) -> Plan:
     ident, target = planned_service(ctx, service, token, api_url) if service or not command else ("", "")
     line = f"POST {api_url}/services/{ident}/deploys {_deploy_body(commit, clear_cache)}"

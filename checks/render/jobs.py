@@ -20,15 +20,7 @@ def _body(command: str, plan: str | None) -> dict[str, str]:
 
 
 def _plan_job(
-    ctx: Context,
-    *,
-    command: str,
-    service: str | None = None,
-    token: str | None = None,
-    plan: str | None = None,
-    expect: Seconds = Seconds(120),  # noqa: B008 (immutable)
-    every: Seconds = Seconds(3),  # noqa: B008 (immutable)
-    api_url: str = API,
+    ctx: Context, *, command: str, service: str | None, token: str | None, plan: str | None, api_url: str, **_: object
 ) -> Plan:
     ident, target = planned_service(ctx, service, token, api_url)
     body = msgspec.json.encode(_body(command, plan)).decode()

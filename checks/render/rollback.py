@@ -43,15 +43,7 @@ def target_of(deploys: list[Deploy], to: str | None, pushed: str) -> Deploy:
 
 
 def _plan_rollback(
-    ctx: Context,
-    *,
-    service: str | None = None,
-    token: str | None = None,
-    to: str | None = None,
-    push: str = "push",
-    expect: Seconds = Seconds(180),  # noqa: B008 (immutable)
-    every: Seconds = Seconds(5),  # noqa: B008 (immutable)
-    api_url: str = API,
+    ctx: Context, *, service: str | None, token: str | None, to: str | None, push: str, api_url: str, **_: object
 ) -> Plan:
     ident, target = planned_service(ctx, service, token, api_url)
     what, ident_to = "", to or "<the deploy that was live before>"

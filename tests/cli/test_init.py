@@ -74,7 +74,7 @@ def test_what_was_found_stands_in_the_targets_with_its_place(shop):
     assert targets["database_url"] == "${env:DATABASE_URL}"
     for line in (
         'sqlite = "instance/site.db"  # from wsgi.py line 9: sqlite:///site.db',
-        'base_url = "https://shop.example.net"  # from render.yaml: services[0].domains[0]',
+        'base_url = "https://shop.example.net"  # from render.yaml line 8',
         'database_url = "${env:DATABASE_URL}"  # from .env line 2 (its value was not taken)',
     ):
         assert line in text.splitlines()
@@ -176,3 +176,15 @@ def test_what_stands_in_the_project_cannot_break_out_of_its_comment(tmp_path):
     assert init(tmp_path).exit_code == 0
     loaded, _ = load(tmp_path / "checklist.toml")
     assert "evil" not in loaded.checklist.targets
+
+
+def test_a_render_yaml_of_a_project_with_environments_is_read_like_any_other(tmp_path):
+    (tmp_path / "render.yaml").write_text(
+        "projects:\n  - name: shop\n    environments:\n      - name: live\n        services:\n"
+        "          - type: web\n            runtime: static\n            name: pages\n"
+        "          - type: web\n            name: shop\n            domains: [shop.example.net]\n"
+    )
+    assert init(tmp_path).exit_code == 0
+    text = (tmp_path / "checklist.toml").read_text()
+    assert 'base_url = "https://shop.example.net"  # from render.yaml line 11' in text
+    assert tomllib.loads(text)["targets"]["restart_command"] == ["render", "restart", "shop", "--confirm"]

@@ -131,7 +131,7 @@ class Flight:
     def _watcher_holds(self) -> None:
         """The watcher may not give GO, and says why; may hold, and that stops the driver; and lets go again."""
         self.tmux.keys("watcher", "g")
-        self.shows("watcher", "this screen is read-only")
+        self.shows("watcher", "this screen only watches")
         self.tmux.keys("watcher", "h")
         self.shows("watcher", "Hold the run")
         self.tmux.type("watcher", "a number looks odd")

@@ -1,26 +1,25 @@
-"""What render.yaml says of the services: names, the health path, domains, regions. Read as data alone."""
+"""What render.yaml says of the web services: names, the health path, the domain. Read as data alone."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 
-from checks.code.blueprint_yaml import BlueprintError, Scalar, Sequence, Table, as_text, read_tree
+from checks.code.blueprint_model import Service, blueprint_of
+from checks.code.blueprint_yaml import BlueprintError, Scalar, Sequence, as_text, read_tree
 from state.clean import clean
 from tminus.survey.found import Found, text_of
 
 
 @dataclass(frozen=True, slots=True)
 class Blueprint:
-    """WEB services and DATABASES by name; the rest of the first web service alone. TROUBLE: why it says nothing."""
+    """The names of the WEB services; the rest of the first of them alone. TROUBLE: why it says nothing."""
 
     web: tuple[Found, ...] = ()
-    databases: tuple[Found, ...] = ()
     health_path: Found | None = None
-    region: Found | None = None
     domain: Found | None = None
     start: Found | None = None
-    variables: tuple[str, ...] = field(default=())
+    variables: tuple[str, ...] = ()
     trouble: str = ""
 
 
@@ -30,28 +29,27 @@ def blueprint(folder: Path) -> Blueprint | None:
     if name is None:
         return None
     try:
-        data = read_tree(text_of(folder / name), name)
+        read = blueprint_of(read_tree(text_of(folder / name), name))
     except BlueprintError as error:
-        return Blueprint(trouble=f"{name} is no YAML" + (f" (line {error.line})" if error.line else ""))
-    services = [
-        (f"{name}: services[{n}]", one) for n, one in enumerate(data.tables("services")) if one.text("type") == "web"
-    ]
-    databases = [(f"{name}: databases[{n}]", one) for n, one in enumerate(data.tables("databases"))]
-    where, first = services[0] if services else ("", Table(0))
-    domains = first.get("domains")
-    listed = domains.items[:1] if isinstance(domains, Sequence) else ()
-    domain = next((as_text(one) for one in listed if isinstance(one, Scalar)), "")
+        return Blueprint(trouble=clean(error.message) + (f" (line {error.line})" if error.line else ""))
+    services = [one for one in read.services if one.kind == "web"]
+    if not services:
+        return Blueprint(trouble="" if read.services else "it names no services")
+    first = services[0]
     return Blueprint(
-        web=tuple(found for at, one in services if (found := _text(one, "name", at))),
-        databases=tuple(found for at, one in databases if (found := _text(one, "name", at))),
-        health_path=_text(first, "healthCheckPath", where),
-        region=_text(first, "region", where),
-        domain=Found(clean(domain), f"{where}.domains[0]") if domain else None,
-        start=_text(first, "startCommand", where),
-        variables=tuple(key for one in first.tables("envVars") if (key := one.text("key"))),
+        web=tuple(found for one in services if (found := _found(name, one, "name", one.name))),
+        health_path=_found(name, first, "healthCheckPath", first.health_check_path),
+        domain=_domain(name, first),
+        start=_found(name, first, "startCommand", first.table.text("startCommand")),
+        variables=tuple(first.variables),
     )
 
 
-def _text(table: Table, key: str, where: str) -> Found | None:
-    value = table.text(key)
-    return Found(clean(value), f"{where}.{key}") if value else None
+def _found(file: str, service: Service, key: str, value: str) -> Found | None:
+    return Found(clean(value), f"{file} line {service.table.line_of(key)}") if value else None
+
+
+def _domain(file: str, service: Service) -> Found | None:
+    domains = service.table.get("domains")
+    first = domains.items[0] if isinstance(domains, Sequence) and domains.items else None
+    return Found(clean(as_text(first)), f"{file} line {first.line}") if isinstance(first, Scalar) else None

@@ -17,7 +17,7 @@ OTHERS = frozenset({"node_modules", "site-packages", "__pycache__", "dist", "bui
 
 @dataclass(frozen=True, slots=True)
 class Found:
-    """A VALUE and WHERE it was found: "render.yaml: services[0].name", "config.py line 12"."""
+    """A VALUE and WHERE it was found: "render.yaml line 4", "config.py line 12"."""
 
     value: str
     where: str
