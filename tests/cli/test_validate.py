@@ -92,8 +92,10 @@ def test_the_doctor_says_what_there_is(monkeypatch, colours) -> None:
     assert found["colours"] == wanted
 
 
-def test_the_example_record_of_the_docs_holds(repository) -> None:
-    result = run("record", "verify", str(repository / "docs" / "example-record.toml"))
+def test_the_example_record_of_the_docs_holds(repository, tmp_path: Path) -> None:
+    copy = tmp_path / "example-record.toml"  # by itself: git has seen other runs under its name
+    copy.write_bytes((repository / "docs" / "example-record.toml").read_bytes())
+    result = run("record", "verify", str(copy))
     assert result.exit_code == 0, result.output
 
 
