@@ -8,7 +8,7 @@ from pathlib import Path
 
 from textual.message import Message
 
-from tminus.client import Client, EngineGone, NotUnderstood, OtherVersion
+from tminus.client import Client, EngineGone, NotUnderstood, OtherVersion, TurnedAway
 from tminus.client.messages import View
 
 BETWEEN_VIEWS = 0.25
@@ -19,6 +19,7 @@ RETRY_NOT_UNDERSTOOD = 5.0
 """Seconds: an engine that sends rubbish again at once must not make the screen flicker."""
 
 GONE, OTHER_VERSION, NOT_UNDERSTOOD = "ENGINE GONE", "ENGINE OF ANOTHER VERSION", "ENGINE NOT UNDERSTOOD"
+TURNED_AWAY = "TURNED AWAY BY THE ENGINE"
 
 
 class Told(Message):
@@ -59,6 +60,11 @@ async def follow(socket: Path, name: str, kind: str, post: Callable[[Message], o
 
 
 def _what(error: EngineGone) -> str:
-    if isinstance(error, OtherVersion):
-        return OTHER_VERSION
-    return NOT_UNDERSTOOD if isinstance(error, NotUnderstood) else GONE
+    match error:
+        case OtherVersion():
+            return OTHER_VERSION
+        case NotUnderstood():
+            return NOT_UNDERSTOOD
+        case TurnedAway():
+            return TURNED_AWAY
+    return GONE

@@ -7,13 +7,14 @@ import resource
 import socket
 from collections.abc import AsyncIterator, Iterator
 from contextlib import AsyncExitStack, asynccontextmanager, suppress
+from pathlib import Path
 
 import msgspec
 import pytest
 
 from tests.faults.conftest import HELLO, Engine
-from tminus.client import AddNote, Client, Refused, RunCheck
-from tminus.client.connection import TurnedAway
+from tminus.client import AddNote, Client, Refused, RunCheck, TurnedAway
+from tminus.client.messages import Reply
 from tminus.client.requests import PROTOCOL, CancelCheck
 from tminus.engine import server
 from tminus.engine.attendance import Attendance
@@ -147,6 +148,23 @@ async def test_thousands_of_connections_one_after_the_other_cost_nothing(engine:
             one.sendall((hello(), b"half a li", b"rubbish\n", b"")[number % 4])
     await still_here(engine)
     assert engine.rss - before < ROOM
+
+
+@pytest.mark.parametrize(
+    "said", [b"", msgspec.json.encode(Reply(id=0, error="hung up at once, for a reason")) + b"\n"]
+)
+async def test_an_engine_that_hangs_up_before_it_is_spoken_to_is_not_taken_for_gone(
+    tmp_path: Path, said: bytes
+) -> None:
+    async def hang_up(_: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        writer.write(said)
+        writer.close()
+
+    async with await asyncio.start_unix_server(hang_up, tmp_path / "s"):
+        for _ in range(50):  # whether our hello is sent before or after
+            with pytest.raises(TurnedAway, match="hung up at once"):
+                async with Client(tmp_path / "s"):
+                    pass
 
 
 async def test_more_connections_than_there_may_be_are_told_so_and_those_before_go_on(

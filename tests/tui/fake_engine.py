@@ -21,8 +21,9 @@ Answer = dict[str, Any] | str | Callable[[Any], dict[str, Any]]
 class FakeEngine:
     """Listens at `socket`, shows `view`, keeps every request in `asked`, and where the person looked in `looks`.
 
-    `protocol` is the one it says it speaks. With `mute` it takes a request and never answers. `answers` maps a
-    request's type to what is replied: a dict is its data, a string a refusal, a function makes the data of it.
+    `protocol` is the one it says it speaks. With `mute` it takes a request and never answers; with `turns_away` it
+    says that and hangs up. `answers` maps a request's type to what is replied: a dict is its data, a string a
+    refusal, a function makes the data of it.
     """
 
     def __init__(self, socket: Path, view: View) -> None:
@@ -34,6 +35,7 @@ class FakeEngine:
         self.answers: dict[type, Answer] = {}
         self.protocol = PROTOCOL
         self.mute = False
+        self.turns_away = ""
         self._writers: set[asyncio.StreamWriter] = set()
         self._asked = asyncio.Event()
 
@@ -86,6 +88,9 @@ class FakeEngine:
     async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         decoder = msgspec.json.Decoder(Request)
         try:
+            if self.turns_away:
+                writer.write(msgspec.json.encode(Reply(id=0, error=self.turns_away)) + b"\n")
+                return
             while line := await reader.readline():
                 self._take(decoder.decode(line), writer)
                 await writer.drain()

@@ -49,6 +49,19 @@ async def test_an_engine_of_another_version_is_named_and_tried_again_without_a_l
         await until(lambda: "ANOTHER VERSION" not in text_of(app))
 
 
+async def test_an_engine_that_has_no_room_is_not_called_gone(cockpit: Open, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(link, "RETRY", 0.02)
+    async with cockpit() as (app, _, engine):
+        await engine.stop()
+        engine.turns_away = "the engine has 128 connections already"
+        await engine.start()
+        await until(lambda: "TURNED AWAY BY THE ENGINE" in text_of(app))
+        await until(lambda: engine.turns_away in " ".join(text_of(app).split()))
+        assert "UNKNOWN turned away" in " ".join(text_of(app).split()) and "tminus run" not in text_of(app)
+        engine.turns_away = ""
+        await until(lambda: app.scene.connected)
+
+
 async def test_the_engine_goes_and_the_screen_is_where_it_was_when_it_is_back(
     cockpit: Open, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -14,7 +14,7 @@ import click
 import msgspec
 
 from state.clean import clean
-from tminus.client.connection import Client, EngineGone, Refused
+from tminus.client.connection import Client, EngineGone, NotUnderstood, OtherVersion, Refused, TurnedAway
 from tminus.client.messages import ItemFace, View
 from tminus.client.requests import Request
 from tminus.places import Place, UnsafePlace, places_of
@@ -146,11 +146,18 @@ def _used(caller: Caller, use: Callable[[Client], Awaitable[Done]], *, watch: bo
     try:
         return asyncio.run(connected())
     except EngineGone as error:
-        end(COULD_NOT_LOOK, f"{error}\nStart it with: tminus run -C {caller.checklist}")
+        end(COULD_NOT_LOOK, no_engine(error, caller))
     except Refused as error:
         end(DOES_NOT_HOLD, str(error) if caller.as_json else f"refused: {clean(str(error))}")
     except KeyboardInterrupt:
         end(INTERRUPTED, "interrupted; the run goes on")
+
+
+def no_engine(error: EngineGone, caller: Caller) -> str:
+    """What ERROR says, and how to start an engine, unless there is one that will not talk to us."""
+    if isinstance(error, OtherVersion | NotUnderstood | TurnedAway):
+        return str(error)
+    return f"{error}\nStart it with: tminus run -C {caller.checklist}"
 
 
 def face_of(view: View, item: str) -> ItemFace:

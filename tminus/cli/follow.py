@@ -18,7 +18,7 @@ import msgspec
 
 from state.durations import format_duration
 from state.events import utc_text
-from tminus.cli.common import COULD_NOT_LOOK, HOLDS, INTERRUPTED, Caller, Stop, end, find_place, your_name
+from tminus.cli.common import COULD_NOT_LOOK, HOLDS, INTERRUPTED, Caller, Stop, end, find_place, no_engine, your_name
 from tminus.cli.show import facts_of, fitted, status_lines
 from tminus.client.changes import Change, changes
 from tminus.client.connection import Client, EngineGone, NotUnderstood, OtherVersion
@@ -75,7 +75,7 @@ async def _follow(caller: Caller, teller: Teller, patience: float) -> int:
             end(COULD_NOT_LOOK, str(error))
         except EngineGone as error:
             if not told.phases:
-                end(COULD_NOT_LOOK, f"{error}\nStart it with: tminus run -C {caller.checklist}")
+                end(COULD_NOT_LOOK, no_engine(error, caller))
             if told.run.closed:
                 await teller.say([Change("engine", "", "has ended: the run is closed")])
                 return HOLDS

@@ -41,7 +41,7 @@ class NotUnderstood(EngineGone):
 
 
 class TurnedAway(EngineGone):
-    """An engine answers, but lets nobody in; the message says why."""
+    """An engine listens, but hangs up on whoever comes; the message says why."""
 
 
 class NotKnown(EngineGone):
@@ -91,12 +91,15 @@ class Client:
         await self._close()
 
     async def _greet(self) -> None:
-        await self._send(self._hello)
+        with contextlib.suppress(EngineGone):  # it hung up before we spoke: what it said is still to be read
+            await self._send(self._hello)
         await self._first.wait()
         if self.welcome is None:
             if isinstance(self._end, NotUnderstood | TurnedAway):
                 raise self._end
-            raise EngineGone("the engine hung up at once: you may not be allowed in")
+            raise TurnedAway(
+                "the engine hung up at once: it has too many connections, or it has just ended; try again"
+            )
         if self.welcome.protocol != PROTOCOL:
             raise OtherVersion(
                 f"the engine is tminus {clean(self.welcome.version)}, protocol {self.welcome.protocol}; this screen "
