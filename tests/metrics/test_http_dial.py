@@ -45,21 +45,21 @@ class Addresses:
 
 async def test_an_address_that_never_answers_does_not_hold_up_the_next_and_is_given_up() -> None:
     them = Addresses()
-    async with asyncio.timeout(5):
+    async with asyncio.timeout(20):
         assert isinstance(await first_of(["deaf", "good"], them.dial, 0.01), Stands)
     assert (them.dialled, them.given_up) == (["deaf", "good"], ["deaf"])
 
 
 async def test_an_address_that_refuses_is_followed_by_the_next_at_once() -> None:
     them = Addresses()
-    async with asyncio.timeout(5):
+    async with asyncio.timeout(20):
         await first_of(["bad", "good"], them.dial, 60)
     assert them.dialled == ["bad", "good"]
 
 
 async def test_a_connection_that_stands_too_late_is_closed() -> None:
     them = Addresses()
-    async with asyncio.timeout(5):
+    async with asyncio.timeout(20):
         assert await first_of(["late", "good"], them.dial, 0.01) is not them.late
     assert them.late.closed
 
