@@ -46,7 +46,7 @@ def databases(url: str) -> set[str]:
 
 def home_of(url: str) -> Path:
     """The folder of the server of URL, by the port that its postmaster.pid names."""
-    found = (p for p in Path("/tmp").glob("tminus-pg-*") if (p / "data" / "postmaster.pid").is_file())
+    found = (p for p in Path(tempfile.gettempdir()).glob("tminus-pg-*") if (p / "data" / "postmaster.pid").is_file())
     port = parameters(url)["port"]
     return next(p for p in found if port in (p / "data" / "postmaster.pid").read_text().split())
 
