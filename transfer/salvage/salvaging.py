@@ -7,7 +7,7 @@ import tempfile
 import time
 from collections import Counter
 from collections.abc import Callable, Sequence
-from contextlib import closing
+from contextlib import closing, nullcontext
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -64,8 +64,8 @@ def salvage(
     _look_where(into)
     try:
         with (
-            tempfile.TemporaryDirectory(prefix="tminus-salvage-") as folder,
-            published(Path(folder) / into.name if dry_run else into) as partial,
+            tempfile.TemporaryDirectory(prefix="tminus-salvage-") if dry_run else nullcontext(into.parent) as folder,
+            published(Path(folder) / into.name) as partial,
         ):
             shutil.copyfile(backup, partial)
             carried, findings = _carry(backup, database_url, partial, rules, watch)
