@@ -111,6 +111,8 @@ def test_a_missing_setting_is_named(folder) -> None:
 
 def test_json_for_machines(folder) -> None:
     found = json.loads(tminus(folder, "check", "--phase", "bad", "--format", "json").stdout)
+    again = json.loads(tminus(folder, "check", "--json", "--phase", "bad").stdout)
+    assert [one["item"] for one in again] == [one["item"] for one in found]
     assert {x["item"]: x["outcome"]["verdict"] for x in found} == {"broken": "fail", "warned": "warn"}
 
 

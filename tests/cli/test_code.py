@@ -71,6 +71,7 @@ def test_what_cannot_be_read_ends_with_3(tmp_path):
 
 def test_json_and_sarif_are_for_machines(project):
     status, said = code(project, "--format", "json")
+    assert code(project, "--json") == code(project, "--json", "--format", "text") == (status, said)
     assert status == 1
     first = json.loads(said.partition("]\n")[0] + "]")[0]
     assert (first["file"], first["line"], first["rule"]) == ("db.py", 3, "engine/sqlite-open")

@@ -102,6 +102,13 @@ class Flight:
             while self.session.run.gates["errors"].state != state:
                 await asyncio.sleep(0.005)
 
+    async def told_of(self, state: str) -> Event:
+        """The event that made the gate STATE, once everybody was told; the record has it a moment before."""
+        async with asyncio.timeout(20):
+            while not (told := [event for event in self.events if event.to == state]):
+                await asyncio.sleep(0.005)
+        return told[0]
+
     def pass_seconds(self, count: int, bad: float | None) -> None:
         for _ in range(count):
             self.now += 1
@@ -208,8 +215,7 @@ async def test_the_record_keeps_which_rule_tripped_why_and_from_what(flight) -> 
         await flight.settle_start()
         flight.pass_seconds(1, bad=0)
         flight.pass_seconds(16, bad=5)
-        await flight.trips()
-        trip = next(event for event in flight.events if event.to == "tripped")
+        trip = await flight.told_of("tripped")
         assert trip.data["rule"] == "http.error_rate > 10%, sustained for 15s"
         assert (trip.data["value"], trip.data["of"]) == ("50.0%", 10)
         assert "tripped: err 50% > 10% for 00:15 of 00:15" in trip.reason
@@ -307,7 +313,7 @@ async def test_a_gate_that_flaps_is_one_line_of_the_record_not_hundreds(flight) 
         for _ in range(40):
             flight.pass_seconds(1, bad=5)
             flight.pass_seconds(1, bad=0)
-        await flight.becomes("flapping")
+        await flight.told_of("flapping")
         assert flight.gate.flapping
         changes = [event.to for event in flight.events if event.kind == "gate.changed"]
         assert changes.count("flapping") == 1 and len(changes) < 10
@@ -361,6 +367,5 @@ async def test_evidence_that_a_record_cannot_hold_does_not_keep_a_trip_out_of_it
         for _ in range(17):
             flight.now += 1
             flight.keeper.feed([huge])
-        await flight.trips()
-        trip = next(event for event in flight.events if event.to == "tripped")
+        trip = await flight.told_of("tripped")
         assert trip.data == {} and "err 50%" in trip.reason

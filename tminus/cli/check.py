@@ -20,7 +20,7 @@ from state.redact import Redactor
 from state.schema import did_you_mean
 from state.targets import resolve
 from state.verdicts import Outcome, Verdict
-from tminus.cli.common import COULD_NOT_LOOK, DOES_NOT_HOLD, HOLDS, UNUSABLE, checklist_option, end
+from tminus.cli.common import COULD_NOT_LOOK, DOES_NOT_HOLD, HOLDS, UNUSABLE, checklist_option, end, json_option
 from tminus.junit import junit_xml
 from tminus.outlet import Outlet, guard_output
 
@@ -44,9 +44,10 @@ class Looked(msgspec.Struct, frozen=True, kw_only=True):
 @click.argument("items", nargs=-1)
 @click.option("--phase", default="", help="Every read check of this phase.")
 @click.option("--format", "form", type=click.Choice(["text", "json", "junit"]), default="text", show_default=True)
+@json_option
 @click.option("--at-once", type=click.IntRange(1, 32), default=8, show_default=True, help="How many side by side.")
 @checklist_option
-def command(items: tuple[str, ...], phase: str, form: str, at_once: int, checklist: Path) -> None:
+def command(items: tuple[str, ...], phase: str, form: str, as_json: bool, at_once: int, checklist: Path) -> None:
     """Run the read checks of ITEMS, of a phase, or all of them. Nothing is changed and nothing is recorded.
 
     Checks that change something are left out here: they run only in a run, on a go. Exit 0: all pass. 1:
@@ -55,6 +56,7 @@ def command(items: tuple[str, ...], phase: str, form: str, at_once: int, checkli
     """
     from tminus.definition import load
 
+    form = "json" if as_json else form
     try:
         loaded, registry = load(checklist)
     except ChecklistError as error:

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import click
 
-from tminus.cli.common import COULD_NOT_LOOK, DOES_NOT_HOLD, HOLDS, UNUSABLE, end
+from tminus.cli.common import COULD_NOT_LOOK, DOES_NOT_HOLD, HOLDS, UNUSABLE, end, json_option
 from tminus.version import __version__
 
 
@@ -17,10 +17,13 @@ from tminus.version import __version__
     "--format", "form", type=click.Choice(["text", "json", "sarif"]), default="text", show_default=True,
     help="text for people, json for scripts, sarif 2.1.0 for editors and CI.",
 )  # fmt: skip
+@json_option
 @click.option("--off", multiple=True, metavar="RULE", help="Leave a rule out, or a subject (sql/). May be repeated.")
 @click.option("--env", "environment", multiple=True, metavar="NAME=VALUE", help="A variable of the live service.")
 @click.option("--tests", is_flag=True, help="Read the tests too.")
-def command(folder: Path, form: str, off: tuple[str, ...], environment: tuple[str, ...], tests: bool) -> None:
+def command(
+    folder: Path, form: str, as_json: bool, off: tuple[str, ...], environment: tuple[str, ...], tests: bool
+) -> None:
     """Read the project in DIR (the current folder) and name what will not work on PostgreSQL, by file and line.
 
     Nothing of the project is run. Every rule is explained in docs/code.md. Exit codes: 0 nothing found, 1 findings,
@@ -43,6 +46,7 @@ def command(folder: Path, form: str, off: tuple[str, ...], environment: tuple[st
         end(COULD_NOT_LOOK, str(blind))
     if not read.files and not read.findings:
         end(COULD_NOT_LOOK, f"no Python file in {folder}")
+    form = "json" if as_json else form
     if form == "text":
         for one in read.findings:
             click.echo(f"{one.where}: {one.level}: {one.message} [{one.rule}]\n    {one.mend}")
