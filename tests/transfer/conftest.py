@@ -89,7 +89,8 @@ def _server() -> Iterator[Server]:
 @pytest.fixture(scope="session")
 def postgres_url() -> Iterator[str]:
     """A superuser's URL of a server for the whole session."""
-    with running_postgres(fsync=False) as server:
+    # These tests connect thousands of times; what is tried here is not how long a password takes to guess.
+    with running_postgres(fsync=False, settings={"scram_iterations": "1"}) as server:
         yield server.superuser_url
 
 

@@ -93,20 +93,7 @@ def server(bin_: Path = WHEEL, settings: Mapping[str, str] | None = None, hba: s
         s.bind(("127.0.0.1", 0))
         at = Running(home, bin_, s.getsockname()[1])
     try:
-        _command(
-            bin_,
-            "initdb",
-            "-D",
-            str(at.data),
-            "-U",
-            "postgres",
-            "-A",
-            "trust",
-            "-E",
-            "UTF8",
-            "--locale=C.UTF-8",
-            "-N",
-        )
+        subprocess.run(["cp", "-a", _cluster(bin_), at.data], check=True)
         if hba:
             (at.data / "pg_hba.conf").write_text(hba)
         start(at, settings or {})
