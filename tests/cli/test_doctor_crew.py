@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 
+from tminus import places
 from tminus.cli.doctor_crew import crew_findings
 from tminus.cli.doctor_tmux import UNKNOWN
 from tminus.places import UnsafePlace, group_id, place_of
@@ -21,6 +22,7 @@ Found = dict[str, tuple[str, bool | None]]
 def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """The folder of a project in a repository, with a git and a gpg that know nobody."""
     (tmp_path / "home").mkdir(mode=0o700)
+    monkeypatch.setattr(places, "_SHARED", tmp_path)  # not the groups' engines of whoever else is on this machine
     monkeypatch.setenv("HOME", str(tmp_path / "home"))
     monkeypatch.setenv("GNUPGHOME", str(tmp_path / "home"))
     monkeypatch.setenv("GIT_CONFIG_GLOBAL", str(tmp_path / "home/.gitconfig"))

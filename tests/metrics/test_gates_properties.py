@@ -10,7 +10,7 @@ from itertools import accumulate
 
 import pytest
 from gate_reference import Naive
-from hypothesis import assume, given, settings
+from hypothesis import assume, example, given, settings
 from hypothesis import strategies as st
 
 from metrics.gate_window import BUCKETS, EMPTY, added, tally
@@ -133,6 +133,7 @@ def test_a_clock_jump_by_itself_never_trips_clears_or_passes(rule: GateRule, pla
     assert not passes(rule, after, now + jump) or (now + jump >= now and passes(rule, state, now))
 
 
+@example(RULES["consecutive"], [(0.15, 1, 10), (0.0, 5, 5)])  # three in a row count, however fast they come
 @given(rules, segments)
 def test_what_passes_was_watched_for_its_whole_span_and_is_good(rule: GateRule, plan) -> None:
     state, believed, before = arm(GateState(), 0), [], 0.0
@@ -145,9 +146,12 @@ def test_what_passes_was_watched_for_its_whole_span_and_is_good(rule: GateRule, 
             continue
         end = believed[-1].at
         inside = [s for s in believed if end - rule.span < s.at <= end]
+        if rule.mode == "consecutive":
+            assert len(believed) >= rule.count
+            inside = believed[-rule.count :]
         bad = sum(rule.breaches(s.value or 0.0) for s in inside)
         assert state.armed and one.now - end <= rule.stale_after
-        assert end - believed[0].at >= rule.span - rule.interval or rule.mode == "consecutive"
+        assert rule.mode == "consecutive" or end - believed[0].at >= rule.span - rule.interval
         if rule.mode == "window":
             assert sum(s.bad or 0 for s in inside) <= 0.1 * sum(s.volume for s in inside)
         else:
