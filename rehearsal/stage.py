@@ -13,7 +13,7 @@ import secrets
 import shutil
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import asdict, dataclass, fields
 from pathlib import Path
@@ -125,6 +125,21 @@ def end_stage(folder: Path, *, remove: bool = False) -> None:
             shutil.rmtree(layout.folder, ignore_errors=True)
 
 
+def clear_stage(folder: Path, *, keep: Collection[str] = ()) -> None:
+    """End the stage in FOLDER and remove what it left there, but for the names in KEEP; also a stage of another
+    version, or one whose file is cut short. A folder that holds no stage is left alone."""
+    layout = Layout(folder.resolve())
+    if not layout.stage.exists():
+        return
+    end_stage(folder)
+    home = (_read(layout.postgres) or {}).get("home")
+    for path in layout.folder.iterdir():
+        if path.name not in keep:
+            shutil.rmtree(path) if path.is_dir() and not path.is_symlink() else path.unlink()
+    if home:
+        remove_home(Path(home))
+
+
 @contextmanager
 def stage(
     folder: Path, *, users: int = 2000, visitors: bool = True, rate: float = 15.0, remove: bool = False
@@ -146,7 +161,7 @@ def load_stage(folder: Path) -> Stage:
         values: dict[str, Any] = {n: Path(v) if kinds[n] is Path else v for n, v in saved.items()}
         return Stage(**values)
     except (KeyError, TypeError) as error:
-        raise StageError(f"the stage in {folder} is of another version: make a new one") from error
+        raise StageError(f"the stage in {folder} is of another version") from error
 
 
 def save_stage(layout: Layout, postgres: Postgres, plan: dict[str, Any], book: Book) -> Stage:

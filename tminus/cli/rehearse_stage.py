@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import json
 import os
-import shutil
 import sqlite3
 import sys
 import time
@@ -19,7 +18,7 @@ from urllib.parse import urlsplit
 import click
 
 from rehearsal.control import Layout, ask
-from rehearsal.stage import Stage, StageError, end_stage, load_stage, running, set_stage
+from rehearsal.stage import Stage, StageError, clear_stage, end_stage, load_stage, running, set_stage
 from rehearsal.trouble import begin
 from state.events import utc_text
 from state.record import RecordError
@@ -58,14 +57,21 @@ def rehearse_on_stage(
 
 
 def _goes_on(folder: Path) -> bool:
-    """Whether an unfinished rehearsal was left in FOLDER: its newest record is whole, and not closed."""
+    """Whether an unfinished rehearsal was left in FOLDER: its newest record is whole, and not closed, and its stage
+    is of this version."""
     records = sorted((folder / "deployments").glob("*.toml"), key=lambda path: path.stat().st_mtime_ns)
     if not records:
         return False
     try:
-        return not read_record(records[-1])[0].closed
+        if read_record(records[-1])[0].closed:
+            return False
+        load_stage(folder)
     except (RecordError, OSError):
         return False
+    except StageError as error:
+        click.echo(f"{error}; beginning again, the record of the rehearsal that was left here stays", err=True)
+        return False
+    return True
 
 
 @contextmanager
@@ -76,7 +82,7 @@ def _set(folder: Path, users: int, *, fresh: bool, group: str) -> Iterator[tuple
     if running(folder):
         end_stage(folder)
     if fresh:
-        _clear(folder)
+        clear_stage(folder, keep=("deployments",))
     else:
         click.echo("going on with the rehearsal that was left here; --fresh begins again", err=True)
     click.echo(
@@ -90,18 +96,6 @@ def _set(folder: Path, users: int, *, fresh: bool, group: str) -> Iterator[tuple
     finally:
         _end_engine(folder)
         end_stage(folder)
-
-
-def _clear(folder: Path) -> None:
-    """Remove what a stage leaves, but never its records, and nothing from a folder that is not a stage."""
-    with suppress(StageError):
-        stage = load_stage(folder)
-        end_stage(folder)
-        for path in folder.iterdir():
-            if path.name == "deployments":
-                continue
-            shutil.rmtree(path) if path.is_dir() and not path.is_symlink() else path.unlink()
-        shutil.rmtree(stage.postgres_home, ignore_errors=True)
 
 
 def _targets(stage: Stage) -> dict[str, str | int | float | bool | list[str]]:
