@@ -40,6 +40,8 @@ types: $(VENV)/.ready
 contracts: $(VENV)/.ready
 	$(BIN)/lint-imports
 
+# The tests start hundreds of processes of ours: what one has compiled the next need not, whatever the shell says.
+pytest: export PYTHONDONTWRITEBYTECODE =
 pytest: $(VENV)/.ready
 	$(BIN)/python -m pytest -n 3 --dist loadfile --no-loadscope-reorder
 
