@@ -151,6 +151,46 @@ def test_what_cannot_be_used_is_an_error_and_exits_with_2(told, tmp_path) -> Non
     assert nowhere.exit_code == 2 and "no checklist" in json.loads(nowhere.stdout)["error"]
 
 
+@pytest.mark.parametrize(
+    "words",
+    [
+        ("waive", "look"),
+        ("hold",),
+        ("correct", "x", "what it was"),
+        ("decide", "errors", "perhaps", "--reason", "it may be so"),
+        ("record", "verify", "nosuch.toml"),
+        ("record", "diff", "nosuch.toml", "neither.toml"),
+        ("nosuch",),
+    ],
+    ids=" ".join,
+)
+def test_a_word_that_is_wrong_is_one_object_too(words: tuple[str, ...]) -> None:
+    result = CliRunner().invoke(cli, [*words, "--json"])
+    facts = json.loads(result.stdout)
+    assert (result.exit_code, facts["ok"]) == (2, False) and facts["error"]
+    assert result.stderr == ""
+    plain = CliRunner().invoke(cli, list(words))
+    assert plain.exit_code == 2 and plain.stdout == "" and facts["error"] in plain.stderr
+
+
+def test_what_is_said_for_a_machine_is_not_what_an_argument_says(told) -> None:
+    result = CliRunner().invoke(cli, ["hold", "--", "--json", "more"])
+    assert result.exit_code == 2 and result.stdout == "" and "Usage" in result.stderr
+
+
+def test_a_challenge_without_words_is_not_one_of_the_run(told) -> None:
+    code, facts = told("challenge", "look", "")
+    assert code == 1 and "what is to be answered" in facts["refused"]
+    code, facts = told("challenge", "look")
+    assert code == 2 and "is an item" in facts["error"]
+    assert told("status")[1]["crew"]["challenges"] == []
+
+
+def test_a_value_that_is_asked_for_is_asked_for_where_nobody_can_be_asked(told) -> None:
+    code, facts = told("confirm", "count")
+    assert code == 1 and "--value: How many rows?" in facts["refused"]
+
+
 def test_without_an_engine_it_is_an_error_and_exits_with_3(tmp_path) -> None:
     (tmp_path / "checklist.toml").write_text("")
     result = invoke(tmp_path / "checklist.toml", "hold", "smoke", "--json")

@@ -100,6 +100,13 @@ def acting(command: Callable[..., None]) -> Callable[..., None]:
     return called
 
 
+def told_to_a_machine(error: click.ClickException) -> str:
+    """ERROR as the one object that `--json` prints: `refused` where the rules said no, else `error`."""
+    word = "refused" if error.exit_code == DOES_NOT_HOLD else "error"
+    told = error.told if isinstance(error, Stop) else {}
+    return msgspec.json.encode({"ok": False, **told, word: error.format_message()}).decode()
+
+
 def conclude(caller: Caller, work: Callable[[], Done]) -> NoReturn:
     """Do the WORK of a command, print how it ended and exit with its code.
 

@@ -43,12 +43,14 @@ def go(phase: str, yes: bool, values: tuple[str, ...], caller: Caller) -> None:
         if standing.go in ("NO-GO", "HOLD"):  # the engine would refuse: nobody is asked first
             against = clean("; ".join(f"{one.id}: {one.why}" for one in standing.blockers[:3]))
             end(DOES_NOT_HOLD, f"{standing.go}: {against}", **told)
-        if not yes and not caller.may_be_asked:
-            end(DOES_NOT_HOLD, "read this, then say --yes", **told)
         read = dict(given)
-        for item in asked_again(face, client.view.items):
-            if item.id not in read and caller.may_be_asked:
-                read[item.id] = await typed(f"{item.id}: {item.ask}")
+        asked = [item for item in asked_again(face, client.view.items) if item.id not in read]
+        if not caller.may_be_asked and (asked or not yes):
+            how = " ".join(["--yes", *(f"--value {item.id}=…" for item in asked)])
+            questions = "".join(f"\n{item.id}: {item.ask}" for item in asked)
+            end(DOES_NOT_HOLD, f"read this, then say {how}{questions}", **told)
+        for item in asked:
+            read[item.id] = await typed(f"{item.id}: {item.ask}")
         if not yes:
             await must_agree("GO?")
             if _read_back(client.view, face) != back:
