@@ -49,7 +49,7 @@ class Examined(msgspec.Struct, frozen=True, kw_only=True):
     """What a record's text holds. `events` are those before `broken`, sound and replayed to `state`.
 
     `toml` is why the text cannot be read as a record's TOML. `differs` says what was changed since the seal was set:
-    event, table, seal (it alone), text (what says nothing: comments, spaces, order), lines (they end with CR LF, and all
+    event, table, seal (it alone), text (what says nothing: comments, spaces, order), lines (their ends are CR LF, all
     else is as it was), or missing: there is none. Empty when the seal fits.
     """
 
