@@ -103,6 +103,10 @@ def _parts(run: RunState) -> Iterator[tuple[str, list[str]]]:
         + [f"{key}: marked failed: {item.reason}" for key, item in items if item.mark is Mark.FAILED],
     )
     yield (
+        "Signed",
+        [f"{key}: {said.role}: {said.said_by}" for key, item in items for said in item.confirmations if said.role],
+    )
+    yield (
         "Holds",
         [
             f"{hold.actor}: {hold.reason} "
