@@ -315,6 +315,19 @@ def test_a_signature_stands_below_what_was_not_simply_done(told, call) -> None:
     assert told("sign-off", "cook")[0] == 2
 
 
+def test_who_signed_before_something_changed_above_the_line_is_named_in_status_and_read_back(told, call) -> None:
+    assert "signed" not in [one["kind"] for one in told("go", "two")[1]["read_back"]["sections"]]
+    assert told("correct", "2", "it began a minute before")[0] == 0
+    assert "dev Anna (before something changed above the line)" in call("status").stdout
+    shown = call("go", "two").stdout
+    assert "1 signed before something changed above the line\n  All sign: dev by Anna, dba by Grace" in shown
+    digest = told("status", "sign")[1]["evidence_digest"]
+    told("undo", "sign")
+    for role, name in (("dev", "Anna"), ("dba", "Grace")):
+        assert told("sign-off", role, "--seen", digest, "--name", name)[0] == 0
+    assert "before something changed" not in call("status").stdout + call("go", "two").stdout
+
+
 def test_the_stream_ends_quietly_when_nobody_reads_it_any_more(flying: Flying, told) -> None:
     watching = Watching(flying, "--json")
     watching.line()
