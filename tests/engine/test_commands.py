@@ -178,6 +178,11 @@ def test_what_is_said_for_a_machine_is_not_what_an_argument_says(told) -> None:
     assert result.exit_code == 2 and result.stdout == "" and "Usage" in result.stderr
 
 
+def test_a_gate_that_is_not_there_is_an_error_and_not_one_that_did_not_trip(told) -> None:
+    code, facts = told("decide", "nosuch", "continue", "--reason", "it is of no matter")
+    assert code == 2 and "no gate 'nosuch'" in facts["error"]
+
+
 def test_a_challenge_without_words_is_not_one_of_the_run(told) -> None:
     code, facts = told("challenge", "look", "")
     assert code == 1 and "what is to be answered" in facts["refused"]
