@@ -3,6 +3,7 @@ while the run goes on or long after, from the file itself or a copy of it."""
 
 from __future__ import annotations
 
+import os
 import sqlite3
 from bisect import bisect_right
 from collections import OrderedDict
@@ -226,9 +227,13 @@ def _connected(path: Path) -> sqlite3.Connection:
     lonely = not path.with_name(path.name + "-wal").exists()
     why = "it cannot be opened"
     for more in ("", "&immutable=1") if lonely else ("",):
-        base = sqlite3.connect(
-            f"{path.resolve().as_uri()}?mode=ro{more}", uri=True, timeout=5.0, isolation_level=None
-        )
+        try:
+            base = sqlite3.connect(
+                f"{path.resolve().as_uri()}?mode=ro{more}", uri=True, timeout=5.0, isolation_level=None
+            )
+        except sqlite3.Error:
+            why = why if os.access(path, os.R_OK) else "it is its writer's alone"
+            break
         try:
             (mark,) = base.execute("PRAGMA application_id").fetchone()
             (schema,) = base.execute("PRAGMA user_version").fetchone()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Sequence
 from datetime import UTC, datetime
 from typing import Any
 
@@ -135,3 +136,10 @@ def follow(before: Event | None, event: Event) -> None:
         raise BrokenChain(f"event {event.seq} stands where {seq} should be")
     if event.prev != prev:
         raise BrokenChain(f"event {event.seq} does not follow from event {seq - 1}: one of them was changed")
+
+
+def left_open(events: Sequence[Event]) -> list[str]:
+    """The ids of the items that were still open when the run of EVENTS was closed; none while it is not."""
+    closed = next((event for event in reversed(events) if event.kind == "run.closed"), None)
+    found = closed.data.get("open") if closed is not None else None
+    return [str(one) for one in found] if isinstance(found, list) else []

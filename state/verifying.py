@@ -49,8 +49,8 @@ class Examined(msgspec.Struct, frozen=True, kw_only=True):
     """What a record's text holds. `events` are those before `broken`, sound and replayed to `state`.
 
     `toml` is why the text cannot be read as a record's TOML. `differs` says what was changed since the seal was set:
-    event, table, seal (it alone), text (what says nothing: comments, spaces, order), or missing: there is none. Empty
-    when the seal fits.
+    event, table, seal (it alone), text (what says nothing: comments, spaces, order), lines (their ends are CR LF, all
+    else is as it was), or missing: there is none. Empty when the seal fits.
     """
 
     state: RunState
@@ -76,7 +76,7 @@ def examine(text: str) -> Examined:
     body, sealed = sealed_body(text)
     differs = ""
     if not sealed:
-        differs = _differs(body, broken, edited) or _which_text(body, state, events, data)
+        differs = _differs(text, body, broken, edited) or _which_text(body, state, events, data)
     return Examined(
         state=state,
         events=tuple(events),
@@ -229,9 +229,9 @@ def _place(event: Event, why: str, line: int = 0) -> Place:
     return Place(seq=event.seq, why=why, kind=event.kind, utc=event.utc, item=event.item, line=line)
 
 
-def _differs(body: str, broken: Place | None, edited: Sequence[Edited]) -> str:
+def _differs(text: str, body: str, broken: Place | None, edited: Sequence[Edited]) -> str:
     if not body:
-        return "missing"
+        return "lines" if "\r\n" in text and sealed_body(text.replace("\r\n", "\n"))[1] else "missing"
     return "event" if broken else "table" if edited else ""
 
 

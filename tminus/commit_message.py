@@ -10,7 +10,7 @@ from collections import Counter
 from collections.abc import Iterator, Sequence
 
 from state.clean import clean, shorten
-from state.events import Event
+from state.events import Event, left_open
 from state.run import RunState
 from state.verdicts import Mark, Verdict
 
@@ -22,40 +22,42 @@ _NO_PERSON = ("check", "engine")  # how the origin begins of what checks and the
 
 def commit_message(run: RunState, events: Sequence[Event], name: str, *, extra: str = "") -> str:
     """The message for the record called NAME, of which RUN and EVENTS are what it holds. EXTRA is the committer's."""
-    paragraphs = [subject(run), "\n".join(_figures(run, events))]
-    paragraphs += [_listed(heading, rows) for heading, rows in _parts(run) if rows]
+    left = left_open(events)
+    paragraphs = [subject(run, left), "\n".join(_figures(run, events))]
+    parts = [("Left open when it was closed", left), *_parts(run)]
+    paragraphs += [_listed(heading, rows) for heading, rows in parts if rows]
     if words := "\n".join(filter(None, (clean(line).strip() for line in extra.splitlines()))):
         paragraphs.append(words)
     return "\n\n".join([*paragraphs, _trailers(events, name)]) + "\n"
 
 
-def subject(run: RunState) -> str:
-    """The first line: of what, how far, and how it stands.
+def subject(run: RunState, left: Sequence[str] = ()) -> str:
+    """The first line: of what, how far, and how it stands. LEFT is what was open when the run was closed.
 
     >>> subject(RunState(meta={"title": "PostgreSQL migration"}, gone={"pre": "2026-11-20T20:00:00.000Z"}))
     'Record of PostgreSQL migration: phase pre passed, GO'
     """
-    said = f"{_how_far(run)}, {_word(run)}"
+    said = f"{_how_far(run, len(left))}, {_word(run, len(left))}"
     what = "Rehearsal record of" if run.meta.get("rehearsal") else "Record of"
     title = clean(" ".join(str(run.meta.get("title", "")).split())) or "a run"
     room = max(_SUBJECT - len(what) - len(said) - 3, 16)
     return f"{what} {title if len(title) <= room else title[: room - 1] + '…'}: {said}"
 
 
-def _how_far(run: RunState) -> str:
+def _how_far(run: RunState, left: int) -> str:
     if run.closed:
-        return "signed off"
+        return f"closed with {left} open" if left else "signed off"
     if not run.gone:
         return "begun"
     return f"phase {clean(next(reversed(list(run.gone))))} passed"
 
 
-def _word(run: RunState) -> str:
+def _word(run: RunState, left: int) -> str:
     if run.rollback_decided:
         return "ROLL BACK"
     if run.open_holds or any(gate.asks for gate in run.gates.values()):
         return "HOLD"
-    return "GO" if run.gone else "NO-GO"
+    return "GO" if run.gone and not left else "NO-GO"
 
 
 def _figures(run: RunState, events: Sequence[Event]) -> Iterator[str]:
@@ -99,6 +101,10 @@ def _parts(run: RunState) -> Iterator[tuple[str, list[str]]]:
             if item.outcome is not None and item.outcome.verdict is not Verdict.PASS
         ]
         + [f"{key}: marked failed: {item.reason}" for key, item in items if item.mark is Mark.FAILED],
+    )
+    yield (
+        "Signed",
+        [f"{key}: {said.role}: {said.said_by}" for key, item in items for said in item.confirmations if said.role],
     )
     yield (
         "Holds",

@@ -57,6 +57,14 @@ def places_of(checklist: Path) -> Iterator[Place]:
         yield Place(folder / f"{name}.sock", _own_folder() / f"{name}.log", gid)
 
 
+def left_for_a_group(checklist: Path) -> Place | None:
+    """Where our own engine of CHECKLIST listened for a group until it was killed; None: it ended in order, or there
+    was none. One that ends in order takes its socket away."""
+    groups = {group.gr_gid for group in grp.getgrall()}
+    own = (place for place in places_of(checklist) if place.group in groups and place.socket.exists())
+    return next((place for place in own if place.socket.lstat().st_uid == os.getuid()), None)
+
+
 def engines() -> Iterator[Place]:
     """Every place, of any checklist, where an engine that we may meet was started. Raises as `place_of`."""
     for folder, gid in ((_own_folder(), -1), *_shared_folders()):

@@ -53,6 +53,8 @@ def verify(
     Without ARTEFACTS, the files that it names are not read; with them, ON_LOOK is told of each before. Raises
     Unreadable.
     """
+    if _never_ends(path):
+        raise Unreadable(f"{path.name}: it is a device or a pipe, and no file")
     # The log first: what is taken out of it meanwhile is in the record, which is read after.
     log, standing = _log(path)
     try:
@@ -103,9 +105,17 @@ def _witness_of_broken(path: Path, text: Examined) -> Witness:
     return said
 
 
+def _never_ends(path: Path) -> bool:
+    """Whether reading PATH could wait, or go on, for ever."""
+    return path.exists() and not (path.is_file() or path.is_dir())
+
+
 def _log(path: Path) -> tuple[bytes, Log]:
+    wal = path.with_name(path.name + ".wal")
+    if _never_ends(wal):
+        return b"", "not readable"
     try:
-        log = path.with_name(path.name + ".wal").read_bytes()
+        log = wal.read_bytes()
     except FileNotFoundError:
         return b"", "none"
     except OSError:

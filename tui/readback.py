@@ -41,6 +41,7 @@ _STYLES: Mapping[str, str] = {
     "n/a": "override",
     "unsure": "warn strong",
     "warned": "warn",
+    "signed": "warn strong",
     "late": "warn",
     "critical": "head",
     "challenged": "warn strong",

@@ -169,13 +169,31 @@ def test_a_phase_is_passed_and_the_next_one_says_how_much_it_has_open() -> None:
          "call push: Bob agrees"),
         (CrewView(challenges=(ChallengeView(id=3, item="look", actor="Bob", uid=1, utc=AT, text="which one?"),)),
          "challenge 3: by Bob on look: which one?"),
-        (CrewView(gone_since=AT), "driver: Anna has no screen open"),
     ],
 )  # fmt: skip
 def test_what_goes_on_among_the_people(crew: CrewView, words: str) -> None:
     assert told(crew=crew) == [words]
     over = [str(one) for one in changes(msgspec.structs.replace(BEFORE, crew=crew), BEFORE)]
-    assert len(over) == 1 and any(word in over[0] for word in ("no longer", "over", "answered", "here again"))
+    assert len(over) == 1 and any(word in over[0] for word in ("no longer", "over", "answered"))
+
+
+def test_the_drivers_screens_are_told_and_not_each_of_their_commands() -> None:
+    screen = Presence(name="Anna", uid=1000, kind="cockpit")
+    command = Presence(name="Anna", uid=1000, kind="command")
+    other = Presence(name="Bob", uid=1001, kind="cockpit")
+
+    def seen(*people: Presence) -> View:
+        run = RunInfo(driver="Anna", driver_uid=1000, people=people)
+        gone = "" if command in people or screen in people else AT
+        return msgspec.structs.replace(BEFORE, run=run, crew=CrewView(gone_since=gone))
+
+    def of_the_driver(before: View, after: View) -> list[str]:
+        return [str(one) for one in changes(before, after) if one.kind == "driver"]
+
+    assert of_the_driver(seen(other), seen(other, command)) == []
+    assert of_the_driver(seen(other, command), seen(other)) == []
+    assert of_the_driver(seen(screen, other), seen(other)) == ["driver: Anna has no screen open"]
+    assert of_the_driver(seen(other, command), seen(other, screen)) == ["driver: Anna is here again"]
 
 
 def test_the_driver_the_people_and_the_end() -> None:

@@ -151,6 +151,51 @@ def test_what_cannot_be_used_is_an_error_and_exits_with_2(told, tmp_path) -> Non
     assert nowhere.exit_code == 2 and "no checklist" in json.loads(nowhere.stdout)["error"]
 
 
+@pytest.mark.parametrize(
+    "words",
+    [
+        ("waive", "look"),
+        ("hold",),
+        ("correct", "x", "what it was"),
+        ("decide", "errors", "perhaps", "--reason", "it may be so"),
+        ("record", "verify", "nosuch.toml"),
+        ("record", "diff", "nosuch.toml", "neither.toml"),
+        ("nosuch",),
+    ],
+    ids=" ".join,
+)
+def test_a_word_that_is_wrong_is_one_object_too(words: tuple[str, ...]) -> None:
+    result = CliRunner().invoke(cli, [*words, "--json"])
+    facts = json.loads(result.stdout)
+    assert (result.exit_code, facts["ok"]) == (2, False) and facts["error"]
+    assert result.stderr == ""
+    plain = CliRunner().invoke(cli, list(words))
+    assert plain.exit_code == 2 and plain.stdout == "" and facts["error"] in plain.stderr
+
+
+def test_what_is_said_for_a_machine_is_not_what_an_argument_says(told) -> None:
+    result = CliRunner().invoke(cli, ["hold", "--", "--json", "more"])
+    assert result.exit_code == 2 and result.stdout == "" and "Usage" in result.stderr
+
+
+def test_a_gate_that_is_not_there_is_an_error_and_not_one_that_did_not_trip(told) -> None:
+    code, facts = told("decide", "nosuch", "continue", "--reason", "it is of no matter")
+    assert code == 2 and "no gate 'nosuch'" in facts["error"]
+
+
+def test_a_challenge_without_words_is_not_one_of_the_run(told) -> None:
+    code, facts = told("challenge", "look", "")
+    assert code == 1 and "what is to be answered" in facts["refused"]
+    code, facts = told("challenge", "look")
+    assert code == 2 and "is an item" in facts["error"]
+    assert told("status")[1]["crew"]["challenges"] == []
+
+
+def test_a_value_that_is_asked_for_is_asked_for_where_nobody_can_be_asked(told) -> None:
+    code, facts = told("confirm", "count")
+    assert code == 1 and "--value: How many rows?" in facts["refused"]
+
+
 def test_without_an_engine_it_is_an_error_and_exits_with_3(tmp_path) -> None:
     (tmp_path / "checklist.toml").write_text("")
     result = invoke(tmp_path / "checklist.toml", "hold", "smoke", "--json")
@@ -273,6 +318,19 @@ def test_a_signature_stands_below_what_was_not_simply_done(told, call) -> None:
     assert told("sign-off", "dba", "--seen", digest, "--name", "Grace")[1]["unsigned"] == []
     assert told("sign-off", "dba", "--seen", digest)[0] == 1
     assert told("sign-off", "cook")[0] == 2
+
+
+def test_who_signed_before_something_changed_above_the_line_is_named_in_status_and_read_back(told, call) -> None:
+    assert "signed" not in [one["kind"] for one in told("go", "two")[1]["read_back"]["sections"]]
+    assert told("correct", "2", "it began a minute before")[0] == 0
+    assert "dev Anna (before something changed above the line)" in call("status").stdout
+    shown = call("go", "two").stdout
+    assert "1 signed before something changed above the line\n  All sign: dev by Anna, dba by Grace" in shown
+    digest = told("status", "sign")[1]["evidence_digest"]
+    told("undo", "sign")
+    for role, name in (("dev", "Anna"), ("dba", "Grace")):
+        assert told("sign-off", role, "--seen", digest, "--name", name)[0] == 0
+    assert "before something changed" not in call("status").stdout + call("go", "two").stdout
 
 
 def test_the_stream_ends_quietly_when_nobody_reads_it_any_more(flying: Flying, told) -> None:

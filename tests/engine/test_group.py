@@ -14,6 +14,7 @@ import pytest
 from state.record_file import read_with_log
 from tests.engine.conftest import Flying
 from tests.engine.other_user import as_user, needs_root, talk, under_sudo
+from tminus.launch import is_up
 from tminus.places import UnsafePlace, group_id, place_of, places_of
 
 pytestmark = needs_root
@@ -91,6 +92,23 @@ def test_control_passes_to_another_login_and_its_commands_drive(shared: Flying) 
     shared.start()
     run, _ = read_with_log(shared.record)  # of which not all need be in the record yet
     assert (run.driver, run.driver_uid, run.crew.driver_login) == ("Grace", 5, "games")
+
+
+def test_the_engine_after_one_that_was_killed_lets_the_same_group_in_and_one_after_an_end_in_order_does_not(
+    shared: Flying,
+) -> None:
+    shared.kill()
+    again = shared.tminus("run", "--no-cockpit")
+    assert again.returncode == 0 and f"and so does this one: {GROUP}" in again.stderr
+    welcome, *_ = as_user(MEMBER, lambda: talk(shared.place.socket, name="Grace"))
+    assert welcome["uid"] == 5
+    assert shared.tminus("stop").returncode == 0
+    try:
+        assert shared.tminus("run", "--no-cockpit").stderr == ""
+        assert as_user(MEMBER, lambda: talk(shared.place.socket)) == "FileNotFoundError"
+        assert is_up(place_of(shared.checklist))
+    finally:
+        assert shared.tminus("stop").returncode == 0
 
 
 def test_a_group_that_does_not_exist_or_is_not_ours_is_refused(checklist: Path) -> None:

@@ -91,6 +91,9 @@ class Run:
         request = MarkItem(item=item, mark="confirmed", **fields)
         return self.write(acts.mark(CHECKLIST, self.state, actor, request, self.now))
 
+    def undo(self, actor: Actor, item: str) -> Event:
+        return self.write(acts.mark(CHECKLIST, self.state, actor, MarkItem(item=item, mark="open"), self.now))
+
     def go(self, actor: Actor, phase: str = "one", **values: str) -> Event:
         request = PassPhase(phase=phase, values=values)
         return self.write(pause_acts.pass_phase(CHECKLIST, self.state, actor, request, {}, self.now))
@@ -242,6 +245,52 @@ def test_the_second_person_says_go_only_after_the_driver(run: Run) -> None:
     run.settle_one()
     with pytest.raises(Refusal, match="Anna drives"):
         run.go(BOB, count="42")
+
+
+def test_an_item_that_asks_is_not_confirmed_without_its_value_nor_with_the_one_from_before(run: Run) -> None:
+    for nothing in ("", "  "):
+        with pytest.raises(Refusal, match="How many"):
+            run.confirm(ANNA, "count", value=nothing)
+    run.confirm(ANNA, "count", value="42")
+    run.undo(ANNA, "count")
+    with pytest.raises(Refusal, match="How many") as refused:
+        run.confirm(ANNA, "count")
+    assert "42" not in str(refused.value)
+
+
+def test_the_second_of_two_reads_the_value_too_and_another_one_is_refused(run: Run) -> None:
+    weighed = Item(id="weigh", text="Weigh", pair=True, ask="How heavy?")
+    checklist = Checklist(
+        schema=1, title="W", phase=[Phase(id="p", title="P", step=[Step(title="S", item=[weighed])])]
+    )
+
+    def weigh(actor: Actor, value: str) -> Event:
+        request = MarkItem(item="weigh", mark="confirmed", value=value)
+        return run.write(acts.mark(checklist, run.state, actor, request, run.now))
+
+    weigh(ANNA, "7 t")
+    with pytest.raises(Refusal, match="How heavy"):
+        weigh(BOB, "")
+    with pytest.raises(Refusal, match="not the value") as refused:
+        weigh(BOB, "8 t")
+    assert "7" not in str(refused.value)
+    weigh(BOB, " 7 t ")
+    assert why_open(weighed, run.state.item("weigh"), run.now) == ""
+
+
+def test_an_item_that_nobody_marked_is_not_opened_again(run: Run) -> None:
+    with pytest.raises(Refusal, match="nothing to undo"):
+        run.undo(ANNA, "both")
+    run.confirm(ANNA, "both")
+    run.undo(ANNA, "both")
+    with pytest.raises(Refusal, match="nothing to undo"):
+        run.undo(ANNA, "both")
+
+
+def test_a_waiver_that_has_ended_before_it_begins_is_refused(run: Run) -> None:
+    request = MarkItem(item="both", mark="waived", reason="nobody is here", until="2020-01-01T00:00:00Z")
+    with pytest.raises(Refusal, match="a waiver needs a time ahead"):
+        acts.mark(CHECKLIST, run.state, ANNA, request, run.now)
 
 
 def test_a_critical_value_is_read_back_by_both_and_a_wrong_one_is_not_told_the_right_one(run: Run) -> None:

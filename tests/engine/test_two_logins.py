@@ -6,6 +6,8 @@ import asyncio
 import json
 import os
 import re
+import shutil
+import tempfile
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -13,6 +15,7 @@ from typing import Any
 import pytest
 from click.testing import CliRunner
 
+from metrics.history import history_path
 from tests.engine.conftest import Flying
 from tests.engine.other_user import as_user, needs_root
 from tminus.cli import cli
@@ -157,3 +160,32 @@ def test_the_status_says_who_is_here_and_where_they_look(shared: Flying) -> None
         return process.stdout
 
     assert re.search(r"here +Anna \(cockpit, local\), looks at push", asyncio.run(look()))
+
+
+def test_the_second_person_reads_the_record_though_its_log_and_metrics_are_its_writers_alone(
+    anna: Says, shared: Flying
+) -> None:
+    assert anna("note", "all is well so far")[0] == 0
+    shared.tminus("stop")
+    with tempfile.TemporaryDirectory(dir="/tmp") as folder:  # pytest's own is closed to others
+        Path(folder).chmod(0o755)
+        for path in (shared.checklist, shared.record, history_path(shared.record)):
+            shutil.copy(path, folder)
+        record, checklist = Path(folder, shared.record.name), Path(folder, shared.checklist.name)
+        record.with_name(record.name + ".wal").touch(mode=0o600)  # as beside an engine that is up
+        assert history_path(record).stat().st_mode & 0o077 == 0
+
+        def told() -> list[tuple[int, str]]:
+            words = (
+                ["report", str(record)],
+                ["replay", str(record), "--print", "-C", str(checklist)],
+                ["record", "diff", str(record), str(record)],
+            )
+            made = [CliRunner().invoke(cli, one) for one in words]
+            return [(one.exit_code, one.output) for one in made]
+
+        assert [code for code, _ in told()] == [0, 0, 0]  # and what the other one could not load is loaded
+        (reported, page), (replayed, events), (compared, _) = as_user(SECOND, told)
+    assert (reported, replayed, compared) == (0, 0, 0)
+    assert "all is well so far" in page and "it is its writer's alone" in page
+    assert "all is well so far" in events

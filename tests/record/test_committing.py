@@ -55,6 +55,17 @@ def test_the_subject_says_how_far_it_is_and_how_it_stands(events, said: str) -> 
     assert subject(replay(linked(events))) == said
 
 
+def test_a_run_that_was_closed_before_it_was_done_is_not_called_signed_off() -> None:
+    message = message_of([*evening(), said(40, "run.closed", data={"open": ["sign", "watch"]})])
+    assert message.startswith("Record of Move: closed with 2 open, NO-GO\n")
+    assert "Left open when it was closed:\n- sign\n- watch\n" in message
+
+
+def test_who_signed_is_in_the_message() -> None:
+    signed = said(39, "mark", item="sign", to="confirmed", data={"role": "dba", "signer": "Dora", "evidence": "e"})
+    assert f"Signed:\n- sign: dba: Dora (attested by {signed.actor})\n" in message_of([*evening(), signed])
+
+
 def test_a_rehearsal_says_that_it_is_one_and_words_of_the_committer_are_added() -> None:
     message = message_of(evening(rehearsal=True), extra="Seen by all.\n\nSigned-off-by: Eve <e@x>")
     assert "A rehearsal: nothing of it was done to the real system." in message

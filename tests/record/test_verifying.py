@@ -212,6 +212,12 @@ def test_a_seal_that_does_not_fit_says_what_was_changed_since(before: str, after
     assert found.broken is None
 
 
+def test_a_record_whose_line_ends_were_changed_alone_is_told_so_and_not_that_it_was_cut() -> None:
+    found = examine(TEXT.replace("\n", "\r\n"))
+    assert (found.holds, found.differs, found.broken, found.edited) == (False, "lines", None, ())
+    assert examine(TEXT[: TEXT.index("[seal]")].replace("\n", "\r\n")).differs == "missing"
+
+
 def test_a_record_that_tells_first_attempts_as_they_once_were_told_still_holds() -> None:
     body = TEXT[: TEXT.rindex("[seal]")].replace("seconds = 2.0\n", "seconds = 2.0\nattempts = 1\n", 1)
     assert both_say(resealed(body)) == (True, True)

@@ -146,6 +146,16 @@ def test_a_file_that_is_not_there_is_unreadable(project: Project) -> None:
         verify(project.folder / "nothing.toml")
 
 
+def test_a_pipe_in_its_place_or_in_that_of_its_log_is_not_waited_for(project: Project) -> None:
+    path = project.record
+    os.mkfifo(path.with_name(NAME + ".wal"))
+    assert verify(path).log == "not readable"
+    path.unlink()
+    os.mkfifo(path)
+    with pytest.raises(Unreadable, match="pipe"):
+        verify(path)
+
+
 def test_the_command_says_it_for_people_and_machines(project: Project) -> None:
     good = project.tminus("record", "verify", str(project.record), "--json")
     assert good.exit_code == 0

@@ -52,7 +52,28 @@ COMMANDS = {
 }
 
 
+_WORDS = "tminus.words"  # what was typed, where click keeps things for a command
+
+
 class _Lazy(click.Group):
+    def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
+        ctx.meta[_WORDS] = tuple(args)
+        return super().parse_args(ctx, args)
+
+    def invoke(self, ctx: click.Context) -> object:
+        """Run the command. What ends it before it could answer a machine itself (a word that is wrong, a file that
+        cannot be read) is told to one as it wants it: `--json` prints one object, whatever happens."""
+        words = ctx.meta[_WORDS]
+        if "--json" not in words[: words.index("--") if "--" in words else None]:
+            return super().invoke(ctx)
+        try:
+            return super().invoke(ctx)
+        except click.ClickException as error:
+            from tminus.cli.common import told_to_a_machine
+
+            click.echo(told_to_a_machine(error))
+            ctx.exit(error.exit_code)
+
     def list_commands(self, ctx: click.Context) -> list[str]:
         return list(COMMANDS)
 

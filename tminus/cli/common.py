@@ -8,7 +8,7 @@ import sys
 from collections.abc import Awaitable, Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import IO, Any, NoReturn
+from typing import IO, TYPE_CHECKING, Any, NoReturn
 
 import click
 import msgspec
@@ -18,6 +18,10 @@ from tminus.client.connection import Client, EngineGone, NotUnderstood, OtherVer
 from tminus.client.messages import ItemFace, View
 from tminus.client.requests import Request
 from tminus.places import Place, UnsafePlace, places_of
+
+if TYPE_CHECKING:
+    from state.events import Event
+    from state.run import RunState
 
 HOLDS, DOES_NOT_HOLD, UNUSABLE, COULD_NOT_LOOK = 0, 1, 2, 3
 INTERRUPTED = 130
@@ -100,6 +104,13 @@ def acting(command: Callable[..., None]) -> Callable[..., None]:
     return called
 
 
+def told_to_a_machine(error: click.ClickException) -> str:
+    """ERROR as the one object that `--json` prints: `refused` where the rules said no, else `error`."""
+    word = "refused" if error.exit_code == DOES_NOT_HOLD else "error"
+    told = error.told if isinstance(error, Stop) else {}
+    return msgspec.json.encode({"ok": False, **told, word: error.format_message()}).decode()
+
+
 def conclude(caller: Caller, work: Callable[[], Done]) -> NoReturn:
     """Do the WORK of a command, print how it ended and exit with its code.
 
@@ -168,6 +179,20 @@ def face_of(view: View, item: str) -> ItemFace:
 
         end(UNUSABLE, f"no item {item!r}: {did_you_mean(item, list(faces))}")
     return faces[item]
+
+
+def read_past(record: Path) -> tuple[RunState, list[Event]]:
+    """The run in RECORD and its events, as `read_with_log`. For whoever may not read the log, which is its writer's
+    alone, those of the record; stderr then says so. Raises RecordError, or OSError."""
+    from state.record_file import read_record, read_with_log
+
+    try:
+        return read_with_log(record)
+    except PermissionError as error:
+        if Path(str(error.filename)).name == record.name:
+            raise
+        click.echo("the log beside the record is its writer's alone: what only it holds is not told", err=True)
+        return read_record(record)
 
 
 def find_place(checklist: Path) -> Place:

@@ -77,16 +77,23 @@ def refuse(person: str, reason: str, caller: Caller) -> None:
 
 @click.command(epilog="Example: tminus challenge verify-row-counts 'are the archived users among them?'")
 @click.argument("item")
-@click.argument("text", default="")
+@click.argument("text", required=False)
 @acting
-def challenge(item: str, text: str, caller: Caller) -> None:
+def challenge(item: str, text: str | None, caller: Caller) -> None:
     """Pin a question to ITEM: it must be answered before the phase ends. Anybody may.
 
     With one argument it is a question to the run: tminus challenge 'why is p95 up?'
     """
-    about, words = (item, text) if text else ("", item)
-    facts = {"item": about} if about else {}
-    act(caller, RaiseChallenge(item=about, text=words), "challenged: it stands against GO until answered", **facts)
+    about, words = ("", item) if text is None else (item, text)
+
+    async def use(client: Client) -> Done:
+        if text is None and any(item == face.id for phase in client.view.phases for face in phase.items):
+            end(UNUSABLE, f"{item} is an item: say what is asked about it, too")
+        reply = await client.ask(RaiseChallenge(item=about, text=words))
+        facts = {**reply.data, "item": about} if about else reply.data
+        return Done("challenged: it stands against GO until answered", facts)
+
+    answer(caller, use, watch=True)
 
 
 @click.command("answer", epilog="Example: tminus answer 2 'they are: 1,204 of them, in the evidence'")

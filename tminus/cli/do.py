@@ -30,11 +30,15 @@ def command(item: str, value: str, go: str, caller: Caller) -> None:
 
     async def use(client: Client) -> Done:
         face = face_of(client.view, item)
-        digest = go
+        digest, said = go, value
+        if face.ask and not said:
+            if not caller.may_be_asked:
+                end(DOES_NOT_HOLD, f"read it, then say it with --answer: {face.ask}", item=item, asks=face.ask)
+            said = await typed(face.ask)
         if face.effect == "change" and not go:
             digest = await _ask_for_go(client, caller, item)
         before = client.view.items[item].attempts
-        reply = await client.ask(RunCheck(item=item, answer=value, go=digest))
+        reply = await client.ask(RunCheck(item=item, answer=said, go=digest))
         if reply.data.get("kind") == "call.made":
             words = (
                 f"{item}: the point of no return takes two, and the second person is called. Another login says: "

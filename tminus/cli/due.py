@@ -17,7 +17,7 @@ from state.due import Due, due
 from state.durations import format_duration
 from state.events import utc_text
 from state.run import RunState
-from tminus.cli.common import COULD_NOT_LOOK, DOES_NOT_HOLD, HOLDS, UNUSABLE, end, json_option
+from tminus.cli.common import COULD_NOT_LOOK, DOES_NOT_HOLD, HOLDS, UNUSABLE, end, json_option, read_past
 
 _WORDS = {"overdue": "OVERDUE", "due": "DUE", "next": "next", "later": "first", "over": "over", "aside": "aside"}
 
@@ -147,10 +147,9 @@ def _load(path: Path) -> Checklist:
 
 def _run_of(record: Path) -> RunState:
     from state.record import RecordError
-    from state.record_file import read_with_log
 
     try:
-        return read_with_log(record)[0]
+        return read_past(record)[0]
     except RecordError as error:
         end(UNUSABLE, str(error))
     except OSError as error:

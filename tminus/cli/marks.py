@@ -40,7 +40,10 @@ def confirm(item: str, seen: str, value: str, reason: str, witness: str, caller:
                 end(DOES_NOT_HOLD, how, item=item, evidence=view.evidence, evidence_digest=view.evidence_digest)
             await must_agree("Confirm this?")
             digest = view.evidence_digest
-        if face.ask and not read and not view.value and caller.may_be_asked:
+        # What a check compared was typed before it ran; what a person reads is typed each time.
+        if face.ask and not read and not (view.value and face.marks != "human"):
+            if not caller.may_be_asked:
+                end(DOES_NOT_HOLD, f"read it, then say it with --value: {face.ask}", item=item, asks=face.ask)
             read = await typed(face.ask)
         request = MarkItem(item=item, mark="confirmed", evidence=digest, value=read, reason=reason, witness=witness)
         reply = await client.ask(request)

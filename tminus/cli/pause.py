@@ -7,7 +7,7 @@ import msgspec
 
 from state.clean import clean
 from tminus.cli.asking import must_agree, typed
-from tminus.cli.common import DOES_NOT_HOLD, UNUSABLE, Caller, Done, act, acting, answer, end
+from tminus.cli.common import DOES_NOT_HOLD, UNUSABLE, Caller, Done, acting, answer, end
 from tminus.cli.show import call_words, gate_lines, numbers_of
 from tminus.client.connection import Client
 from tminus.client.messages import GateView, PhaseFace, View
@@ -43,12 +43,14 @@ def go(phase: str, yes: bool, values: tuple[str, ...], caller: Caller) -> None:
         if standing.go in ("NO-GO", "HOLD"):  # the engine would refuse: nobody is asked first
             against = clean("; ".join(f"{one.id}: {one.why}" for one in standing.blockers[:3]))
             end(DOES_NOT_HOLD, f"{standing.go}: {against}", **told)
-        if not yes and not caller.may_be_asked:
-            end(DOES_NOT_HOLD, "read this, then say --yes", **told)
         read = dict(given)
-        for item in asked_again(face, client.view.items):
-            if item.id not in read and caller.may_be_asked:
-                read[item.id] = await typed(f"{item.id}: {item.ask}")
+        asked = [item for item in asked_again(face, client.view.items) if item.id not in read]
+        if not caller.may_be_asked and (asked or not yes):
+            how = " ".join(["--yes", *(f"--value {item.id}=…" for item in asked)])
+            questions = "".join(f"\n{item.id}: {item.ask}" for item in asked)
+            end(DOES_NOT_HOLD, f"read this, then say {how}{questions}", **told)
+        for item in asked:
+            read[item.id] = await typed(f"{item.id}: {item.ask}")
         if not yes:
             await must_agree("GO?")
             if _read_back(client.view, face) != back:
@@ -72,8 +74,13 @@ def go(phase: str, yes: bool, values: tuple[str, ...], caller: Caller) -> None:
 @acting
 def decide(gate: str, decision: str, reason: str, until: str, caller: Caller) -> None:
     """Answer a GATE that has tripped, or sees nothing, in your name."""
-    request = DecideGate(gate=gate, decision=decision, reason=reason, until=until)
-    act(caller, request, f"recorded: {decision}", gate=gate, decision=decision)
+
+    async def use(client: Client) -> Done:
+        _gate(client.view, gate)
+        reply = await client.ask(DecideGate(gate=gate, decision=decision, reason=reason, until=until))
+        return Done(f"recorded: {decision}", {**reply.data, "gate": gate, "decision": decision})
+
+    answer(caller, use, watch=True)
 
 
 @click.command("roll-back", epilog="Example: tminus roll-back --reason 'one login in eight fails since the push'")
@@ -125,15 +132,20 @@ def _pairs(values: tuple[str, ...]) -> dict[str, str]:
     return {item: value for item, _, value in (pair.partition("=") for pair in values)}
 
 
+def _gate(view: View, name: str) -> GateView:
+    """The gate NAME; whether it may be decided is the engine's to say. Ends with 2 when there is none such."""
+    if name not in view.gates:
+        from state.schema import did_you_mean
+
+        end(UNUSABLE, f"no gate {name!r}: {did_you_mean(name, list(view.gates))}")
+    return view.gates[name]
+
+
 def _asking(view: View, name: str) -> GateView:
     """The gate that is decided about. Ends with 1 and the rules when none asks, with 2 when there is none such."""
     asking = [gate for gate in view.gates.values() if gate.asks]
     if name:
-        if name not in view.gates:
-            from state.schema import did_you_mean
-
-            end(UNUSABLE, f"no gate {name!r}: {did_you_mean(name, list(view.gates))}")
-        return view.gates[name]  # whether it may be decided is the engine's to say
+        return _gate(view, name)
     facts = {"gates": [msgspec.to_builtins(gate) for gate in asking or view.gates.values()]}
     if not asking:
         rules = [line for gate in view.gates.values() for line in gate_lines(gate)]

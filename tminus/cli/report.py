@@ -6,7 +6,7 @@ from pathlib import Path
 
 import click
 
-from tminus.cli.common import DOES_NOT_HOLD, UNUSABLE, end
+from tminus.cli.common import DOES_NOT_HOLD, UNUSABLE, end, read_past
 
 
 @click.command(
@@ -24,13 +24,12 @@ def command(record: Path, form: str, output: Path | None) -> None:
     """
     from state.durable import write_atomically
     from state.record import RecordError
-    from state.record_file import read_with_log
     from tminus.report.html import html
     from tminus.report.making import make
     from tminus.report.markdown import markdown
 
     try:
-        run, events = read_with_log(record)
+        run, events = read_past(record)
     except RecordError as error:
         end(DOES_NOT_HOLD, f"{error}\nSee: tminus record verify {record}")
     except OSError as error:

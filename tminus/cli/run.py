@@ -21,13 +21,17 @@ def command(checklist: Path, name: str, t0: str, no_cockpit: bool, group: str) -
     """Open the cockpit on the run of the checklist.
 
     The run lives in an engine of its own: close the terminal, lose the connection, and the next `tminus run` is
-    back in the same place. `tminus stop` ends it.
+    back in the same place. `tminus stop` ends it. An engine that was killed is followed by one for the same group.
     """
     from tminus.launch import EngineFailed, comes_up, is_up, start_engine
+    from tminus.places import left_for_a_group
 
     place = find_place(checklist)
     if group:
         place = _groups_place(checklist, group, place)
+    elif (left := left_for_a_group(checklist)) is not None and not is_up(place):
+        place = left
+        click.echo(f"the engine that died let a group in, and so does this one: {_name_of(left.group)}", err=True)
     if not is_up(place):
         try:
             start_engine(checklist, place, t0=utc(t0))
@@ -54,6 +58,12 @@ def _groups_place(checklist: Path, group: str, found: Place) -> Place:
     if found.group != wanted.group and is_up(found):
         end(DOES_NOT_HOLD, f"the engine is up, and not for the group {group}: `tminus stop`, then run this again")
     return found if found.group == wanted.group else wanted
+
+
+def _name_of(group: int) -> str:
+    import grp
+
+    return grp.getgrgid(group).gr_name
 
 
 def utc(moment: str) -> str:

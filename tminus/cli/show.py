@@ -13,6 +13,7 @@ import msgspec
 from state.clean import clean
 from tminus.client.messages import GateView, ItemView, Said, View
 from tminus.client.people import CallView
+from tminus.client.readback import signed_before
 
 
 def fitted(lines: Iterable[str], width: int = 0) -> list[str]:
@@ -97,7 +98,9 @@ def _signature_lines(view: View) -> Iterator[str]:
         for face in phase.items:
             if not face.signed_by or (not (said := view.items[face.id].said) and phase.id != view.standing.phase):
                 continue
-            signed = {one.role: one.actor for one in said}
+            before = signed_before(view.items[face.id])
+            late = " (before something changed above the line)"
+            signed = {one.role: one.actor + (late if one in before else "") for one in said}
             told = ", ".join(f"{role} {signed.get(role, '(not yet)')}" for role in face.signed_by)
             yield f"signed   {face.id}: {told}"
 

@@ -53,18 +53,22 @@ def above_lines(view: View, face: ItemFace) -> Iterator[str]:
         ids = str(named).split(", ")
         yield f"{len(ids)} {kind}"
         for one in ids:
-            yield f"  {one}{_told(view, one, texts.get(one, ''))}"
+            yield f"  {one}{_told(view, one, texts.get(one, ''), looked=kind in _LOOKED)}"
     if not view.items[face.id].evidence:
         yield "nothing was waived, skipped, unknown or late"
     yield "-" * 20
 
 
-def _told(view: View, item_id: str, text: str) -> str:
+_LOOKED = ("failed", "unknown", "warned")  # kinds that are about what the check saw, whatever a person said
+
+
+def _told(view: View, item_id: str, text: str, *, looked: bool) -> str:
     item = view.items.get(item_id)
     if item is None:
         return ""
     who = said_by(item)
-    why = item.reason or item.why_open or ("" if item.verdict in ("", "pass") else f"{item.verdict}: {item.actual}")
+    seen = "" if item.verdict in ("", "pass") else f"{item.verdict}: {item.actual}"
+    why = seen or item.why_open if looked else item.reason or item.why_open or seen
     return f": {text}" + (f": {why}" if why else "") + (f" ({who})" if who else "")
 
 

@@ -109,9 +109,13 @@ def _crew(before: View, after: View) -> Iterator[Change]:
     for one in was.challenges:
         if all(one.id != other.id for other in now.challenges):
             yield Change("challenge", str(one.id), f"answered; it was: {one.text}")
-    if bool(now.gone_since) != bool(was.gone_since) and after.run.driver == before.run.driver:
-        where = "has no screen open" if now.gone_since else "is here again"
-        yield Change("driver", "", f"{after.run.driver} {where}")
+    # Of a driver who flies by commands, each would be a going and a coming.
+    if (there := _drivers_screen(after)) != _drivers_screen(before) and after.run.driver_uid == before.run.driver_uid:
+        yield Change("driver", "", f"{after.run.driver} {'is here again' if there else 'has no screen open'}")
+
+
+def _drivers_screen(view: View) -> bool:
+    return any(uid == view.run.driver_uid for uid, *_ in _here(view))
 
 
 def _call(before: View, after: View) -> Change:

@@ -56,12 +56,13 @@ class PhaseFace(msgspec.Struct, frozen=True, kw_only=True, dict=True):
 
 
 class Said(msgspec.Struct, frozen=True):
-    """One person's mark: who and when (UTC), and the role they signed for."""
+    """One person's mark: who and when (UTC), the role they signed for, and the digest of what they saw."""
 
     actor: str
     utc: str
     uid: int = -1
     role: str = ""
+    seen: str = ""
 
 
 class Attempt(msgspec.Struct, frozen=True):

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 
 from state.clean import clean
 from state.durations import format_duration
-from tminus.client.messages import ItemFace, ItemView, PhaseFace
+from tminus.client.messages import ItemFace, ItemView, PhaseFace, Said
 from tminus.client.people import ChallengeView
 
 
@@ -96,6 +96,15 @@ def said_by(item: ItemView) -> str:
     return " and ".join(dict.fromkeys(clean(said.actor) for said in item.said))
 
 
+def signed_before(item: ItemView) -> list[Said]:
+    """Who signed ITEM before what stands above its line became what it is now."""
+    return [said for said in item.said if said.role and said.seen and said.seen != item.evidence_digest]
+
+
+def _signed(_: ItemFace, item: ItemView) -> str:
+    return ", ".join(f"{said.role} by {said.actor}" for said in signed_before(item))
+
+
 def _ending(phase: PhaseFace, named: bool) -> str:
     word = "With all of this named, going" if named else "Going"
     what = "ends the rollback" if phase.branch == "rollback" else "passes the pause point"
@@ -146,6 +155,7 @@ _SECTIONS: tuple[tuple[str, str, _Picks, _Tells], ...] = (
         _verdict,
     ),
     ("warned", "confirmed with a warning", lambda _, item: item.settled and item.verdict == "warn", _verdict),
+    ("signed", "signed before something changed above the line", lambda _, item: bool(signed_before(item)), _signed),
     ("late", "late", is_late, _late),
     ("critical", "critical, as seen", lambda face, item: face.critical and is_done(face, item), _killer),
 )

@@ -117,6 +117,8 @@ def mark(checklist: Checklist, run: RunState, actor: Actor, request: Any, now: d
         require_reason(request.reason, f"{wanted!s}")
     if wanted is Mark.SKIPPED and item.critical:
         raise Refusal("a critical item may not be skipped: settle it, or waive it with your name")
+    if wanted is Mark.OPEN and state.mark is Mark.OPEN and not state.confirmations:
+        raise Refusal("nobody marked it: nothing to undo")
     if wanted is Mark.CONFIRMED:
         _may_confirm(item, state, actor, request, now, co_sign=co_sign)
     data: dict[str, Any] = {"round": len(state.rounds) + 1} if anew else {}
@@ -131,7 +133,7 @@ def mark(checklist: Checklist, run: RunState, actor: Actor, request: Any, now: d
     if wanted is Mark.WAIVED:
         data["waives"] = verdict_key(state.outcome)
         if request.until:
-            data["until"] = _moment(request.until)
+            data["until"] = _time_ahead(request.until, "a waiver")
     return event(
         "mark", actor, item=item.id, from_=str(state.mark), to=str(wanted), reason=request.reason.strip(), data=data
     )
@@ -158,6 +160,8 @@ def _may_confirm(item: Item, state: ItemState, actor: Actor, request: Any, now: 
             "this item needs a second person: another login, not the one who confirmed it first. "
             "Who stands beside you may be named as a witness, and is no second person"
         )
+    if item.ask:
+        _says_what_it_asks(item, state, request.value.strip(), co_sign=co_sign)
     if state.outcome is None:
         if item.needs_check:
             raise Refusal("nobody has looked yet: run its check first")
@@ -173,6 +177,15 @@ def _may_confirm(item: Item, state: ItemState, actor: Actor, request: Any, now: 
         raise Refusal(f"the check says {verdict}: run it again, or waive it with a reason")
 
 
+def _says_what_it_asks(item: Item, state: ItemState, value: str, *, co_sign: bool) -> None:
+    """Raises Refusal unless VALUE is said, by the second of two the same; one that the check compared was said."""
+    if not value and not (item.needs_check and state.value):
+        raise Refusal(f"it asks for a value, read anew: {item.ask}")
+    if value and co_sign and state.value and value != state.value.strip():
+        # What was said before is not told: it would be typed instead of read.
+        raise Refusal(f"that is not the value that was confirmed first. Look again, or open it again: {item.ask}")
+
+
 def _moment(text: str) -> str:
     from state.durations import parse_duration
 
@@ -185,6 +198,13 @@ def _moment(text: str) -> str:
     except ValueError:
         raise Refusal(f"{text!r} is no moment: write 30m, 2h, or 2026-11-22T23:30:00Z") from None
     return utc_text(moment if moment.tzinfo else moment.astimezone())
+
+
+def _time_ahead(text: str, what: str) -> str:
+    moment = _moment(text)
+    if moment <= utc_text(datetime.now(UTC)):
+        raise Refusal(f"{text!r} is in the past: {what} needs a time ahead")
+    return moment
 
 
 def raise_hold(run: RunState, actor: Actor, reason: str) -> Event:
@@ -224,9 +244,7 @@ def decide_gate(run: RunState, actor: Actor, request: DecideGate) -> Event:
     if request.until:
         if request.decision != "extend":
             raise Refusal("only an extension has an end")
-        data["until"] = _moment(request.until)
-        if data["until"] <= utc_text(datetime.now(UTC)):
-            raise Refusal(f"{request.until!r} is in the past: an extension needs a time ahead")
+        data["until"] = _time_ahead(request.until, "an extension")
     return event(
         "gate.decided", actor, item=request.gate, to=request.decision, reason=request.reason.strip(), data=data
     )

@@ -111,7 +111,7 @@ def item_view(checklist: Checklist, run: RunState, item: Item, now: datetime) ->
         attempts=state.attempts,
         tries=tuple(Attempt(one.utc, one.verdict, one.actual, one.seconds) for one in state.looks),
         started_at=state.started_at,
-        said=tuple(Said(said.said_by, said.utc, said.uid, said.role) for said in state.confirmations),
+        said=tuple(Said(said.said_by, said.utc, said.uid, said.role, said.evidence) for said in state.confirmations),
         reason=state.reason,
         value=state.value,
         blocked=why_blocked(checklist, run, item, now),

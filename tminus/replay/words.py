@@ -46,6 +46,8 @@ def told(event: Event) -> str:
             words = "the run is closed"
         case "engine.started":
             words = f"the engine {event.to or 'started'}"
+        case "engine.stopped":
+            words = "the engine was stopped"
         case "phase.go":
             words = f"GO: the pause point of {item} is passed"
         case "check.started":

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Callable, Iterator
 
+from state.events import left_open
 from state.run import ItemState
 from state.verdicts import Mark, Verdict
 from tminus.report.document import Listing, Section, Table, table
@@ -19,7 +20,7 @@ def verdict_of(told: Told) -> tuple[str, str]:
         word = "ROLLED BACK" if run.closed else "ROLLING BACK"
         return word, f"{_decided(told)}.{kind}"
     if run.closed:
-        left = _left_open(told)
+        left = left_open(told.events)
         what = f"The run is closed with {len(left)} open items: {', '.join(left)}." if left else "The run is closed."
         return ("GO" if not left else "CLOSED, NOT DONE"), what + kind
     if run.open_holds:
@@ -34,12 +35,6 @@ def _decided(told: Told) -> str:
         return "The rollback was decided"
     key, gate = found[-1]
     return f"The rollback was decided by {gate.decided_by} when {key} tripped: {gate.decided_because}"
-
-
-def _left_open(told: Told) -> list[str]:
-    closed = next((event for event in reversed(told.events) if event.kind == "run.closed"), None)
-    found = closed.data.get("open", []) if closed is not None else []
-    return [str(one) for one in found] if isinstance(found, list) else []
 
 
 def people(told: Told) -> Section:
@@ -140,7 +135,7 @@ def eyes(told: Told) -> Section:
             if picks(told, key, item)
         ]
         lines += named
-    lines += [f"open: {told.text(key)} ({key})" for key in _left_open(told)]
+    lines += [f"open: {told.text(key)} ({key})" for key in left_open(told.events)]
     left_out = told.meta.get("left_out", {})
     lines += (
         [f"left out: {told.text(key)} ({key}): {why}" for key, why in left_out.items()]

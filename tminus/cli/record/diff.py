@@ -16,7 +16,7 @@ from state.differing import Differing, Figure, Lasted, Words, differing, number
 from state.durations import format_duration, parse_duration
 from state.run import RunState
 from state.verdicts import Scalar
-from tminus.cli.common import DOES_NOT_HOLD, HOLDS, UNUSABLE, end, json_option
+from tminus.cli.common import DOES_NOT_HOLD, HOLDS, UNUSABLE, end, json_option, read_past
 
 WIDTH = 100
 _NAME = 34
@@ -160,10 +160,9 @@ def _document(a: str, b: str, found: Differing) -> dict[str, Any]:
 
 def _run(path: Path) -> RunState:
     from state.record import RecordError
-    from state.record_file import read_with_log
 
     try:
-        return read_with_log(path)[0]
+        return read_past(path)[0]
     except RecordError as error:
         end(UNUSABLE, f"{error}\nSee: tminus record verify {path}")
     except OSError as error:

@@ -26,6 +26,7 @@ _SEALS = {
     "table": "does not fit: a table differs, see above",
     "text": "does not fit: neither a table nor an event differs, but the text around them does",
     "seal": "does not fit: all above it is as it was written, so the seal itself was changed",
+    "lines": "does not fit: every line ends with CR LF now, and with LF when it was written; all else is as it was",
     "missing": "is missing: the end of the file is cut off",
 }
 
@@ -147,6 +148,8 @@ def _git(found: Verified) -> Iterator[str]:
 def _advice(found: Verified) -> str:
     if found.git.against and found.text.holds:
         return f"the record was rewritten, or another one took its place: see git show {found.git.against}"
+    if found.text.differs == "lines":
+        return "git or an editor did this: see `git config core.autocrlf`, and take the file out of git again"
     if not found.text.holds and found.git.committed:
         return "leave the file as it is, copy it, and see git diff; git has it up to event " + str(
             found.git.committed
