@@ -119,6 +119,8 @@ def _words(face: ItemFace, item: ItemView, width: int) -> list[Line]:
     lines: list[Line] = []
     if item.reason:
         lines += wrapped(f"because: {item.reason}", width - 1, "override", indent=1)
+    if item.until:
+        lines += wrapped(f"until: {item.until}", width - 1, "override", indent=1)
     if item.value:
         lines += wrapped(f"value: {item.value}", width - 1, indent=1)
     if face.ask:

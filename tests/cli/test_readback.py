@@ -44,6 +44,14 @@ def test_every_reason_to_be_named_has_its_section_the_gravest_first() -> None:
     assert back.count == "6 of 8 items settled: 5 done, 1 left out or overridden"
 
 
+def test_a_waiver_that_ends_says_when() -> None:
+    waived = ItemView(
+        id="waived", mark="waived", settled=True, reason="no data yet", said=(Said("Anna", AT),), until=AT
+    )
+    (section,) = (one for one in read_back(PHASE, {**ITEMS, "waived": waived}).sections if one.kind == "waived")
+    assert [str(named) for named in section.items] == [f"Waived one: no data yet (Anna, until {AT})"]
+
+
 def test_a_value_that_is_asked_once_more_is_not_told() -> None:
     assert [face.id for face in asked_again(PHASE, ITEMS)] == ["count"]
     assert "41023" not in "\n".join(text_lines(read_back(PHASE, ITEMS)))

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import asyncio
 import subprocess
+from datetime import UTC, datetime
 
 import pytest
 
 from tests.engine.conftest import until
+from tminus.cli.show import item_lines
 from tminus.client import (
     AddNote,
     CancelCheck,
@@ -93,6 +95,8 @@ async def test_a_waiver_needs_a_reason_and_is_over_when_the_verdict_changes(engi
         view = await until(client, lambda v: v.items["fails"].mark == "waived")
         assert view.items["fails"].settled
         assert view.items["fails"].verdict == "fail"
+        assert f"  until     {view.items['fails'].until}" in item_lines(view, "fails")
+        assert datetime.fromisoformat(view.items["fails"].until) > datetime.now(UTC)
 
 
 async def test_a_second_person_is_never_the_same_login(engine) -> None:

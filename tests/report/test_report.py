@@ -158,6 +158,30 @@ def test_the_timeline_has_a_correction_beside_what_it_corrects(record: Path) -> 
         assert words in timeline
 
 
+def test_the_timeline_tells_a_change_that_somebody_said_go_for_and_what_was_confirmed_anew(tmp_path: Path) -> None:
+    undone = (
+        *EVENTS[:-2],
+        (12.2, "mark", {"item": "copy", "to": "open"}),
+        (12.4, "mark", {"item": "copy", "to": "confirmed", "data": {"evidence": "e"}}),
+        *EVENTS[-2:],
+    )
+    lines = section(report(write(tmp_path / "run.toml", undone)), "Timeline").splitlines()
+    told = [line.split(" | ")[-1].removesuffix(" |") for line in lines if " | " in line]
+    assert "copy: its check begins" in told  # the first attempt, by a plan; the second had none
+    assert told.count("copy: its check begins") == 1
+    at = told.index("copy: open")
+    assert told[at + 1] == "copy: confirmed"
+
+
+def test_a_signature_that_was_taken_back_is_told_as_such(tmp_path: Path) -> None:
+    signed = {"item": "sign", "to": "confirmed", "data": {"role": "dev", "above": ABOVE}}
+    undone = (*EVENTS[:-2], (12.2, "mark", {"item": "sign", "to": "open"}), (12.4, "mark", signed), *EVENTS[-2:])
+    rows = section(report(write(tmp_path / "run.toml", undone)), "Sign-off")
+    assert "| dev | Dora (attested by Anna) | 1000 | anna | 2026-11-22 22:12:00Z | 2026-11-22 22:12:12Z |" in rows
+    assert "| dev | Anna | 1000 | anna | 2026-11-22 22:12:24Z |  |" in rows
+    assert "taken back" not in section(report(write(tmp_path / "as-it-was.toml")), "Sign-off")
+
+
 def test_items_gates_data_waivers_and_signatures_have_their_sections(record: Path) -> None:
     text = report(record)
     assert "Anna, with Carla beside (attested)" in section(text, "The day")

@@ -149,6 +149,7 @@ def item_lines(view: View, item_id: str) -> list[str]:
         "value": state.value,
         "marks": ", ".join(_said(said) for said in state.said),
         "reason": state.reason,
+        "until": state.until,
         "open": state.why_open,
         "blocked": state.blocked,
     }

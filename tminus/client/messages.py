@@ -104,6 +104,7 @@ class ItemView(msgspec.Struct, frozen=True, kw_only=True):
     said: tuple[Said, ...] = ()
     reason: str = ""
     value: str = ""
+    until: str = ""  # when its waiver ends, in UTC; empty: it has none, or none that ends
     blocked: str = ""  # why it cannot be run or marked now; empty: it can
 
 

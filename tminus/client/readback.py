@@ -116,8 +116,8 @@ def _is_asked_again(face: ItemFace, item: ItemView) -> bool:
 
 
 def _why(_: ItemFace, item: ItemView) -> str:
-    who = said_by(item)
-    return f"{item.reason} ({who})" if who else item.reason
+    told = ", ".join(filter(None, (said_by(item), f"until {item.until}" if item.until else "")))
+    return f"{item.reason} ({told})" if told else item.reason
 
 
 def _open(_: ItemFace, item: ItemView) -> str:

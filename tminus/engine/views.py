@@ -114,6 +114,7 @@ def item_view(checklist: Checklist, run: RunState, item: Item, now: datetime) ->
         said=tuple(Said(said.said_by, said.utc, said.uid, said.role, said.evidence) for said in state.confirmations),
         reason=state.reason,
         value=state.value,
+        until=state.waiver_until,
         blocked=why_blocked(checklist, run, item, now),
     )
     if above is None:

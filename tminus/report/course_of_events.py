@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Iterator
+
 from state.events import Event
 from tminus.replay.words import big
 from tminus.replay.words import told as in_words
@@ -31,10 +33,29 @@ def timeline(told: Told) -> Section:
             event.actor,
             ("▲ " if big(event) else "") + "; ".join([in_words(event), *corrected.get(event.seq, ())]),
         )
-        for event in told.events
-        if _is_told(event) or event.seq in corrected
+        for event, again in _seen_in_order(told.events)
+        if again or _is_told(event) or event.seq in corrected
     ]
     return Section("Timeline", (table(("event", "UTC", "T", "who", "what"), rows, "Nothing happened."),))
+
+
+def _seen_in_order(events: Iterable[Event]) -> Iterator[tuple[Event, bool]]:
+    """Each event, and whether what went before makes it one to tell: a change that somebody said go for begins and
+    ends, however it ended; and an item that was opened again, which is told, is confirmed anew."""
+    changing, opened = set[str](), set[str]()
+    for event in events:
+        again = False
+        match event.kind:
+            case "check.started":
+                again = bool(event.data.get("plan"))
+                (changing.add if again else changing.discard)(event.item)
+            case "check.finished":
+                again = event.item in changing
+            case "mark" if event.to == "open":
+                opened.add(event.item)
+            case "mark":
+                again = event.item in opened
+        yield event, again
 
 
 def _is_told(event: Event) -> bool:

@@ -6,6 +6,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from metrics.views import value_text
+from state.events import Event
 from state.run import ItemState
 from state.verdicts import Mark, Verdict
 from tminus.report.document import Block, Figure, Listing, Section, Table, Words, table
@@ -157,18 +158,33 @@ def waivers(told: Told) -> Section:
 def sign_off(told: Told) -> Section:
     """Who signed, and what stood above the line."""
     rows, above = [], []
+    taken_back = _taken_back(told.events)
     for event in told.events:
         if event.kind != "mark" or not event.data.get("role"):
             continue
         signer = str(event.data.get("signer", ""))
         name = f"{signer} (attested by {event.actor})" if signer else event.actor
-        rows.append((str(event.data["role"]), name, event.uid, event.login, shown(moment(event.utc))))
+        back = shown(moment(taken_back.get(event.seq, "")))
+        rows.append((str(event.data["role"]), name, event.uid, event.login, shown(moment(event.utc)), back))
         line = event.data.get("above", {})
         above = [f"{kind}: {ids}" for kind, ids in line.items()] if isinstance(line, dict) else []
-    blocks: list[Block] = [table(("role", "signed by", "uid", "login", "UTC"), rows, "Nobody signed.")]
+    head = ("role", "signed by", "uid", "login", "UTC", "taken back")
+    blocks: list[Block] = [table(head, rows, "Nobody signed.")]
     if rows:
         blocks.append(Listing(("Above the line:", *above) if above else (), "Nothing stood above the line."))
     return Section("Sign-off", tuple(blocks))
+
+
+def _taken_back(events: Sequence[Event]) -> dict[int, str]:
+    """When a signature ceased to stand, because the item that was signed was marked otherwise: event → UTC."""
+    back: dict[int, str] = {}
+    standing: dict[str, list[int]] = {}
+    for event in events:
+        if event.kind == "mark" and event.to != "confirmed":
+            back.update(dict.fromkeys(standing.pop(event.item, ()), event.utc))
+        elif event.kind == "mark" and event.data.get("role"):
+            standing.setdefault(event.item, []).append(event.seq)
+    return back
 
 
 def after(told: Told) -> list[Section]:
