@@ -235,3 +235,17 @@ def test_the_stream_never_moves_the_cursor_fits_40_columns_and_ends_quietly(flyi
     assert at.raw.replace("^C", "").replace("\r\n", "").isprintable()
     long = [line for line in at.raw.split("\r\n") if len(line) > 40]
     assert all(" " not in line.strip() for line in long), long
+
+
+def test_a_run_is_closed_on_yes_only_for_nothing_opens_it_again(flying: Flying) -> None:
+    left = sum(not item["settled"] for item in status(flying)["items"].values())
+    with tminus(flying, "stop", "--close") as at:
+        at.shows(f"Close the run with {left} items open? Its record takes nothing more after that. [y/N]")
+        at.types("")
+        assert at.ends() == 1
+    assert not status(flying)["run"]["closed"]
+    with tminus(flying, "stop", "--close") as at:
+        at.shows("[y/N]")
+        at.types("y")
+        at.shows("the engine has ended")
+        assert at.ends() == 0

@@ -24,7 +24,7 @@ NEST = Path(__file__).with_name("nest.py")
 HELLO = b'{"ask":"hello","protocol":%d,"name":"somebody","watch":%s}\n'
 
 
-def soon(true: Callable[[], object], what: str, seconds: float = 20.0) -> object:
+def soon(true: Callable[[], object], what: str, seconds: float = 60.0) -> object:
     """What TRUE says as soon as it says something. Fails with WHAT was waited for."""
     end = time.monotonic() + seconds
     while not (got := true()):

@@ -151,7 +151,9 @@ class Flight:
         """Both screens say GO; the run is closed by its command, and the screens are left."""
         for session in ("driver", "watcher"):
             until(lambda session=session: " GO " in self.tmux.screen(session).splitlines()[0], f"{session} to say GO")
-        subprocess.run([*TMINUS, "stop", "--close", "--checklist", str(self.checklist)], check=True)
+        subprocess.run(
+            [*TMINUS, "stop", "--close", "--checklist", str(self.checklist)], check=True, stdin=subprocess.DEVNULL
+        )
         for session in ("driver", "watcher"):
             self.shows(session, "ENGINE GONE")
             self.tmux.keys(session, "q")

@@ -7,6 +7,7 @@ from contextlib import suppress
 
 import click
 
+from tminus.cli.asking import must_agree
 from tminus.cli.common import COULD_NOT_LOOK, Caller, Done, act, acting, answer, end, find_place
 from tminus.client.connection import Client, EngineGone
 from tminus.client.requests import AddNote, CancelCheck, Correct, RaiseHold, ReleaseHold, StopEngine
@@ -66,6 +67,9 @@ def stop(close: bool, caller: Caller) -> None:
     from tminus.launch import wait_until_ended
 
     async def use(client: Client) -> Done:
+        if close and caller.may_be_asked:
+            left = sum(not item.settled for item in client.view.items.values())
+            await must_agree(f"Close the run with {left} items open? Its record takes nothing more after that.")
         place = find_place(caller.checklist)
         with suppress(EngineGone):  # it may hang up before its last words arrive
             await client.ask(StopEngine(close=close))
@@ -73,4 +77,4 @@ def stop(close: bool, caller: Caller) -> None:
             end(COULD_NOT_LOOK, f"the engine does not end; see {place.log}")
         return Done("the engine has ended", {"closed": close})
 
-    answer(caller, use)
+    answer(caller, use, watch=close)
