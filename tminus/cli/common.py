@@ -168,7 +168,10 @@ def no_engine(error: EngineGone, caller: Caller) -> str:
     """What ERROR says, and how to start an engine, unless there is one that will not talk to us."""
     if isinstance(error, OtherVersion | NotUnderstood | TurnedAway):
         return str(error)
-    return f"{error}\nStart it with: tminus run -C {caller.checklist}"
+    return (
+        f"{error}\nStart it with: tminus run -C {caller.checklist}\n"
+        "If another login runs it, they let yours in with: tminus run --group GROUP"
+    )
 
 
 def face_of(view: View, item: str) -> ItemFace:

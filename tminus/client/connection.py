@@ -74,6 +74,8 @@ class Client:
     async def __aenter__(self) -> Self:
         try:
             self._reader, self._writer = await asyncio.open_unix_connection(str(self.socket), limit=LINE_LIMIT)
+        except FileNotFoundError:
+            raise EngineGone("no engine is running here") from None
         except OSError as error:
             raise EngineGone(f"no engine answers at {self.socket.name}: {error.strerror or error}") from error
         self._task = asyncio.create_task(self._read())
