@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ast
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -77,7 +78,7 @@ def engines_of(project: Project, environment: Mapping[str, str]) -> Engines:
     live = [s for s in interpreter.settings if not _NOT_LIVE.search(s.owner)]
     urls = [_url(s.value) for s in live if s.name == "SQLALCHEMY_DATABASE_URI"]
     url = next((one for one in reversed(urls) if one is not None), None)
-    settings = _last([s for s in live if s.name == "SQLALCHEMY_ENGINE_OPTIONS"])
+    settings = _not_overridden(project, _last([s for s in live if s.name == "SQLALCHEMY_ENGINE_OPTIONS"]))
     options = [_options("SQLALCHEMY_ENGINE_OPTIONS", s.module.path, s.line, url, s.value) for s in settings]
     if flask is not None and "engine_options" in flask.keywords:
         given = flask.keywords["engine_options"]
@@ -125,6 +126,24 @@ def _last(settings: list[Setting]) -> list[Setting]:
     known = [s for s in found.values() if isinstance(s.value, dict)]
     # `app.config["SQLALCHEMY_ENGINE_OPTIONS"] = config.OPTIONS` says no more than what it takes over.
     return known or [s for s in found.values() if not isinstance(s.value, External)]
+
+
+def _not_overridden(project: Project, settings: list[Setting]) -> list[Setting]:
+    """SETTINGS without those of a class whose heir among the live ones says its own."""
+    bases: dict[str, set[str]] = {}
+    for module in project.modules:
+        for node in ast.walk(module.tree):
+            if isinstance(node, ast.ClassDef):
+                named = {module.dotted(base).rpartition(".")[2] for base in node.bases}
+                bases[node.name] = bases.get(node.name, set()) | named
+
+    def ancestors(name: str, seen: frozenset[str] = frozenset()) -> frozenset[str]:
+        for base in bases.get(name, set()) - seen:
+            seen = ancestors(base, seen | {base})
+        return seen
+
+    overridden = frozenset[str]().union(*(ancestors(setting.owner) for setting in settings))
+    return [setting for setting in settings if not setting.owner or setting.owner not in overridden]
 
 
 def _demand(engine: Engine) -> int:

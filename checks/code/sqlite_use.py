@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import ast
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 from checks.code.finding import Finding, Rule
 from checks.code.guards import only_on_sqlite
@@ -46,20 +46,20 @@ def sqlite_findings(module: Module) -> Iterator[Finding]:
             yield Finding(
                 OPEN.id, OPEN.level, module.path, node.lineno, f"{name}() opens SQLite", "go by the engine's session"
             )
+        elif isinstance(node, ast.Call) and module.dotted(node.func) == "contextlib.suppress":
+            yield from _errors(module, [(node.lineno, [module.dotted(one) for one in node.args])])
         elif isinstance(node, ast.Try | ast.TryStar):
-            yield from _handlers(module, node)
+            yield from _errors(module, [(handler.lineno, _names(module, handler)) for handler in node.handlers])
 
 
-def _handlers(module: Module, node: ast.Try | ast.TryStar) -> Iterator[Finding]:
-    caught = [(handler, _names(module, handler)) for handler in node.handlers]
+def _errors(module: Module, caught: Sequence[tuple[int, Sequence[str]]]) -> Iterator[Finding]:
+    """Of what one statement catches, by line: what waits for sqlite3's errors, and nothing there for others'."""
     if any(not _ITS_ERRORS.match(name) for _, names in caught for name in names if _may_be_of_a_database(name)):
         return
-    for handler, names in caught:
+    for line, names in caught:
         if names and all(_ITS_ERRORS.match(name) for name in names):
             message = f"catches {', '.join(names)} and no error of PostgreSQL"
-            yield Finding(
-                ERRORS.id, ERRORS.level, module.path, handler.lineno, message, f"catch {_instead(names[0])}"
-            )
+            yield Finding(ERRORS.id, ERRORS.level, module.path, line, message, f"catch {_instead(names[0])}")
 
 
 def _names(module: Module, handler: ast.ExceptHandler) -> list[str]:

@@ -198,6 +198,36 @@ def test_what_is_not_wrong_is_let_be(write, case):
     assert rules(write({"db.py": INNOCENT[case]})) == set()
 
 
+@pytest.mark.parametrize(
+    ("caught", "found"),
+    [
+        ("sqlite3.OperationalError", {"engine/sqlite-errors"}),
+        ("sqlite3.Error, KeyError", set()),
+        ("sqlite3.Error, DBAPIError", set()),
+        ("FileNotFoundError", set()),
+    ],
+)
+def test_an_error_that_is_suppressed_is_caught_as_well(write, caught, found):
+    imports = "import sqlite3\nfrom contextlib import suppress\nfrom sqlalchemy.exc import DBAPIError\n"
+    assert rules(write({"db.py": f"{imports}with suppress({caught}):\n    work()", "work.py": RETRY})) == found
+
+
+def test_options_that_an_heir_says_anew_are_not_those_of_the_live_application(write):
+    config = """
+        class Config:
+            SQLALCHEMY_ENGINE_OPTIONS = {"pool_size": 5, "pool_pre_ping": True, "pool_recycle": 300}
+        class Live(Config):
+            pass
+        class Production(Live):
+            SQLALCHEMY_ENGINE_OPTIONS = Config.SQLALCHEMY_ENGINE_OPTIONS | {"pool_size": 20}
+    """
+    made = f"{ENGINE}e = create_engine(os.environ['DATABASE_URL'], pool_size=20, {GOOD})\n"
+    assert rules(write({"config.py": config, "db.py": made, "work.py": RETRY})) == set()
+    write({"db.py": made.replace("20", "5")})
+    found = list(application_findings(read_project(write({})), {}))
+    assert ["pool_size is 5 here and 20 in" in one.message for one in found] == [True]
+
+
 def test_findings_name_the_line_within_a_statement_of_several_lines(write):
     folder = write({"q.py": 'Q = """\n    SELECT a\n    FROM t\n    WHERE b == 1\n"""\n'})
     assert places(folder) == {("q.py:4", "sql/double-equals")}
