@@ -71,6 +71,8 @@ def test_what_was_found_stands_in_the_targets_with_its_place(shop):
     assert targets["restart_command"] == ["render", "restart", "shop", "--confirm"]
     assert targets["staging_restart_command"] == ["render", "restart", "shop-staging", "--confirm"]
     assert targets["log_files"] == ["logs/error.log"]
+    names = ("render_service", "render_staging", "render_database", "git_remote", "git_branch")
+    assert [targets[name] for name in names] == ["shop", "shop-staging", "shop-db", "origin", "live"]
     assert targets["database_url"] == "${env:DATABASE_URL}"
     for line in (
         'sqlite = "instance/site.db"  # from wsgi.py line 9: sqlite:///site.db',
@@ -157,6 +159,7 @@ def test_several_that_fit_are_named_and_none_is_taken(shop):
     targets = tomllib.loads(made.text)["targets"]
     assert targets["sqlite"] == "${env:SQLITE}" and targets["restart_command"] == ["${env:RESTART_COMMAND}"]
     assert any("instance/cache.db" in one and "instance/site.db" in one for one in made.open)
+    assert targets["render_service"] == "${env:RENDER_SERVICE}"
     assert any("several services: shop, shop-two" in one for one in made.open)
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -44,13 +45,12 @@ def answers(found: Survey) -> dict[str, Answer]:
     """The answers by target. A target that is not among them is one that the survey knows nothing of."""
     plan = found.blueprint
     web = plan.web if plan else ()
-    live = [one for one in web if "staging" not in one.value]
-    staging = [one for one in web if "staging" in one.value]
+    live, staging = _live(web), [one for one in web if "staging" in one.value]
     python = found.python
     tests = found.tests
     interpreter = python.value if python else "python3"
     return {
-        "sqlite": _one(found.sqlite, "no SQLite file was found"),
+        "sqlite": _named(found.sqlite, "no SQLite file was found"),
         "database_url": Answer("${env:DATABASE_URL}", found.database_variable.where)
         if found.database_variable
         else Answer(None, "DATABASE_URL is named nowhere in the project"),
@@ -58,6 +58,10 @@ def answers(found: Survey) -> dict[str, Answer]:
         if plan and plan.domain
         else Answer(None, "no domain in render.yaml; without one it is on Render's page of the service"),
         "staging_url": Answer(None, "no staging service is described"),
+        "render_service": _named(live, "no web service in render.yaml"),
+        "render_staging": _named(staging, 'no web service with "staging" in its name in render.yaml'),
+        "render_database": _named(_live(plan.databases if plan else ()), "no database in render.yaml"),
+        **_push(found),
         "app_dir": _app_dir(found),
         "python": Answer(python.value, python.where)
         if python
@@ -73,7 +77,30 @@ def answers(found: Survey) -> dict[str, Answer]:
     }
 
 
-def _one(found: tuple[Found, ...], none: str) -> Answer:
+def pushed_to(found: Survey) -> tuple[Found, str] | None:
+    """The remote and the branch that a push deploys: the remote called render, or the only one."""
+    remotes = [one for one in found.remotes if one.value == "render"] or list(found.remotes)
+    return (remotes[0], found.branch) if len(remotes) == 1 and found.branch else None
+
+
+def _push(found: Survey) -> dict[str, Answer]:
+    if (push := pushed_to(found)) is None:
+        seen = ", ".join(one.value for one in found.remotes) or "no remote"
+        return {
+            "git_remote": Answer(None, f"in .git/config: {seen}", "render"),
+            "git_branch": Answer(None, "the branch that is deployed", "main"),
+        }
+    return {
+        "git_remote": Answer(push[0].value, push[0].where),
+        "git_branch": Answer(push[1], ".git/HEAD"),
+    }
+
+
+def _live(found: Sequence[Found]) -> list[Found]:
+    return [one for one in found if "staging" not in one.value]
+
+
+def _named(found: Sequence[Found], none: str) -> Answer:
     if len(found) == 1:
         return Answer(found[0].value, found[0].where)
     several = "; ".join(f"{one.value}: {one.where}" for one in found)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import Path
 
-from checks.code.blueprint_model import Service, blueprint_of
+from checks.code.blueprint_model import Database, Service, blueprint_of
 from checks.code.blueprint_yaml import BlueprintError, Scalar, Sequence, as_text, read_tree
 from state.clean import clean
 from tminus.survey.found import Found, text_of
@@ -13,9 +13,11 @@ from tminus.survey.found import Found, text_of
 
 @dataclass(frozen=True, slots=True)
 class Blueprint:
-    """The names of the WEB services; the rest of the first of them alone. TROUBLE: why it says nothing."""
+    """The names of the WEB services and the DATABASES; the rest of the first service alone. TROUBLE: why it says
+    nothing."""
 
     web: tuple[Found, ...] = ()
+    databases: tuple[Found, ...] = ()
     health_path: Found | None = None
     domain: Found | None = None
     start: Found | None = None
@@ -38,6 +40,7 @@ def blueprint(folder: Path) -> Blueprint | None:
     first = services[0]
     return Blueprint(
         web=tuple(found for one in services if (found := _found(name, one, "name", one.name))),
+        databases=tuple(found for one in read.databases if (found := _found(name, one, "name", one.name))),
         health_path=_found(name, first, "healthCheckPath", first.health_check_path),
         domain=_domain(name, first),
         start=_found(name, first, "startCommand", first.table.text("startCommand")),
@@ -45,7 +48,7 @@ def blueprint(folder: Path) -> Blueprint | None:
     )
 
 
-def _found(file: str, service: Service, key: str, value: str) -> Found | None:
+def _found(file: str, service: Service | Database, key: str, value: str) -> Found | None:
     return Found(clean(value), f"{file} line {service.table.line_of(key)}") if value else None
 
 

@@ -15,7 +15,7 @@ import tomli_w
 
 from state.clean import clean
 from state.targets import references
-from tminus.survey.answers import MEANINGS, OWN, Answer, answers
+from tminus.survey.answers import MEANINGS, OWN, Answer, answers, pushed_to
 from tminus.survey.project import Survey
 
 _HEAD = """\
@@ -143,17 +143,11 @@ def _beyond(found: Survey) -> list[str]:
         todo.append("render.yaml: there is none; the items about Render's dashboard are still a person's")
     elif found.blueprint.trouble:
         todo.append(f"render.yaml: {found.blueprint.trouble}")
-    if _push(found) is None:
+    if pushed_to(found) is None:
         seen = ", ".join(one.value for one in found.remotes) or "no remote"
         todo.append(f"push: the remote and the branch that are deployed; the items below say render main ({seen})")
     todo.append("journeys: journeys.toml walks the sample application; write the ways through yours")
     return todo
-
-
-def _push(found: Survey) -> tuple[str, str] | None:
-    names = [one.value for one in found.remotes]
-    remote = "render" if "render" in names else names[0] if len(names) == 1 else None
-    return (remote, found.branch) if remote and found.branch else None
 
 
 def _own(text: str, found: Survey) -> str:
@@ -161,8 +155,8 @@ def _own(text: str, found: Survey) -> str:
     plan = found.blueprint
     if len(found.health_paths) == 1:
         text = text.replace("/healthz", _plain(found.health_paths[0].value, "/healthz"))
-    if (push := _push(found)) is not None:
-        remote, branch = _plain(push[0], "render"), _plain(push[1], "main")
+    if (push := pushed_to(found)) is not None:
+        remote, branch = _plain(push[0].value, "render"), _plain(push[1], "main")
         text = text.replace("git push render main", f"git push {remote} {branch}")
         text = text.replace("render/main..main", f"{remote}/{branch}..{branch}")
     if len(found.sqlite) == 1:
