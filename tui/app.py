@@ -19,9 +19,10 @@ from tminus.client import Client, EngineGone, Play, Refused
 from tui import theme
 from tui.actions import BY_ID, remapped, why_not
 from tui.bridge import Bridge
+from tui.choosing import Choice, Pick
 from tui.crew import notices, told
 from tui.deeds import DEEDS
-from tui.dialogs import Ask, Choice, Pick, Question
+from tui.dialogs import Ask, Question
 from tui.glyphs import ASCII, UNICODE
 from tui.leaving import Leaving
 from tui.lines import plain

@@ -18,8 +18,9 @@ from tminus.client.requests import (
     TakeLease,
 )
 from tui import crew, crew_lines, sign_off, wording
+from tui.choosing import Choice
 from tui.desk import REASON, Deed, Desk, plan_of
-from tui.dialogs import Choice, Question
+from tui.dialogs import Question
 from tui.lines import Line, plain
 from tui.scene import Scene
 

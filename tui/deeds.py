@@ -26,9 +26,10 @@ from tminus.client.requests import (
     RunCheck,
 )
 from tui import crew, crew_deeds, crew_lines, wording
+from tui.choosing import Choice
 from tui.crew_deeds import CREW_DEEDS
 from tui.desk import REASON, Deed, Desk, plan_of
-from tui.dialogs import Choice, Question
+from tui.dialogs import Question
 from tui.lines import plain
 from tui.readback import asked_again, readback_lines
 from tui.scene import Scene

@@ -9,7 +9,8 @@ import msgspec
 
 from tminus.client import Client, EngineGone
 from tminus.client.requests import Plan, Request, ShowPlan
-from tui.dialogs import Choice, Question
+from tui.choosing import Choice
+from tui.dialogs import Question
 from tui.scene import Scene
 
 REASON = 10

@@ -13,8 +13,9 @@ from typing import TYPE_CHECKING
 from tui import clipboard, crew_lines, wording
 from tui.capture import svg_of
 from tui.capture import text_of as screen_text
+from tui.choosing import Choice, Pick
 from tui.detail import detail_lines
-from tui.dialogs import Choice, Pick, Question, Read
+from tui.dialogs import Question, Read
 from tui.guide import next_stop
 from tui.help_page import help_page
 from tui.lines import Line, plain

@@ -31,7 +31,8 @@ from tminus.client.requests import (
     TakeLease,
 )
 from tui.actions import ACTIONS, BY_ID, KeysClash, remapped, why_not
-from tui.dialogs import Ask, Pick, Read
+from tui.choosing import Pick
+from tui.dialogs import Ask, Read
 
 REASON = "because it was agreed"
 

@@ -30,7 +30,8 @@ from tminus.client.requests import (
     TakeLease,
 )
 from tui import looking
-from tui.dialogs import Ask, Pick, Read
+from tui.choosing import Pick
+from tui.dialogs import Ask, Read
 
 LONG = "that is the backup of this hour"
 

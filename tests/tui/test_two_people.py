@@ -29,7 +29,8 @@ from tminus.engine.records import opening_events
 from tminus.engine.server import Server
 from tminus.engine.session import Session
 from tui.app import Cockpit
-from tui.dialogs import Ask, Pick, Words
+from tui.choosing import Pick
+from tui.dialogs import Ask, Words
 from tui.lines import text_of as line_text
 from tui.theme import Look
 
