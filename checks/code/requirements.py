@@ -1,4 +1,4 @@
-"""Which packages a project says it needs: requirements*.txt, pyproject.toml, Pipfile, setup.cfg."""
+"""Which packages a project says it needs where it runs: requirements*.txt, pyproject.toml, Pipfile, lock files."""
 
 from __future__ import annotations
 
@@ -9,11 +9,14 @@ from typing import Any
 
 _NAME = re.compile(r"^\s*([A-Za-z0-9][A-Za-z0-9._-]*)")
 _LARGEST = 2_000_000
+# What a live service is built without: the groups and files of those who work on the project.
+_WORKSHOP = re.compile(r"(^|[-_./])(dev|develop|development|tests?|testing|lint|docs?|typing|types|ci)([-_.]|$)")
 
 
 def required(root: Path) -> frozenset[str] | None:
     """The names in lower case with dashes; None when the project has no such file."""
     files = [*sorted(root.glob("requirements*.txt")), *sorted(root.glob("requirements/*.txt"))]
+    files = [path for path in files if not _WORKSHOP.search(path.name)] or files
     found: set[str] = set()
     read = False
     for path in files:
@@ -47,12 +50,12 @@ def _name(line: str) -> str:
 def _names(table: dict[str, Any]) -> list[str]:
     project = table.get("project", {})
     listed: list[Any] = list(project.get("dependencies", []))
-    groups = [*project.get("optional-dependencies", {}).values(), *table.get("dependency-groups", {}).values()]
+    groups = [*project.get("optional-dependencies", {}).values(), *_live(table.get("dependency-groups", {}))]
     for group in groups:
         listed += group
     poetry = table.get("tool", {}).get("poetry", {})
     tables = [poetry.get("dependencies", {}), table.get("packages", {})]
-    tables += [group.get("dependencies", {}) for group in poetry.get("group", {}).values()]
+    tables += [group.get("dependencies", {}) for group in _live(poetry.get("group", {}))]
     names = [_name(one) for one in listed if isinstance(one, str)]
     for one in tables:
         if isinstance(one, dict):
@@ -60,6 +63,10 @@ def _names(table: dict[str, Any]) -> list[str]:
         elif isinstance(one, list):  # a lock file's [[package]]
             names += [_normal(str(entry.get("name", ""))) for entry in one if isinstance(entry, dict)]
     return [name for name in names if name]
+
+
+def _live(groups: dict[str, Any]) -> list[Any]:
+    return [group for name, group in groups.items() if not _WORKSHOP.search(name.lower())]
 
 
 def _normal(name: str) -> str:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import ast
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 
 from checks.code.finding import Finding, Rule
 from checks.code.guards import only_on_sqlite
@@ -38,7 +38,7 @@ def sqlite_findings(module: Module) -> Iterator[Finding]:
     """Where MODULE opens SQLite itself, or waits for its errors alone. Scripts that move the data are let be."""
     if _MOVES_DATA.search(module.path):
         return
-    guarded = only_on_sqlite(module)
+    guarded, named = only_on_sqlite(module), _named_tuples(module)
     for node in ast.walk(module.tree):
         if id(node) in guarded:
             continue
@@ -49,7 +49,7 @@ def sqlite_findings(module: Module) -> Iterator[Finding]:
         elif isinstance(node, ast.Call) and module.dotted(node.func) == "contextlib.suppress":
             yield from _errors(module, [(node.lineno, [module.dotted(one) for one in node.args])])
         elif isinstance(node, ast.Try | ast.TryStar):
-            yield from _errors(module, [(handler.lineno, _names(module, handler)) for handler in node.handlers])
+            yield from _errors(module, [(one.lineno, _names(module, one, named)) for one in node.handlers])
 
 
 def _errors(module: Module, caught: Sequence[tuple[int, Sequence[str]]]) -> Iterator[Finding]:
@@ -62,11 +62,22 @@ def _errors(module: Module, caught: Sequence[tuple[int, Sequence[str]]]) -> Iter
             yield Finding(ERRORS.id, ERRORS.level, module.path, line, message, f"catch {_instead(names[0])}")
 
 
-def _names(module: Module, handler: ast.ExceptHandler) -> list[str]:
-    if handler.type is None:
+def _named_tuples(module: Module) -> dict[str, ast.Tuple]:
+    """The tuples that the module gives a name, as in `RETRYABLE = (sqlite3.OperationalError, …)`."""
+    given = [node for node in module.tree.body if isinstance(node, ast.Assign) and isinstance(node.value, ast.Tuple)]
+    return {
+        target.id: node.value
+        for node in given
+        for target in node.targets
+        if isinstance(target, ast.Name) and isinstance(node.value, ast.Tuple)
+    }
+
+
+def _names(module: Module, handler: ast.ExceptHandler, named: Mapping[str, ast.Tuple]) -> list[str]:
+    caught = named.get(handler.type.id, handler.type) if isinstance(handler.type, ast.Name) else handler.type
+    if caught is None:
         return ["BaseException"]
-    parts = handler.type.elts if isinstance(handler.type, ast.Tuple) else [handler.type]
-    return [module.dotted(part) for part in parts]
+    return [module.dotted(part) for part in (caught.elts if isinstance(caught, ast.Tuple) else [caught])]
 
 
 def _may_be_of_a_database(name: str) -> bool:

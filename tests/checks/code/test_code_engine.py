@@ -212,6 +212,18 @@ def test_an_error_that_is_suppressed_is_caught_as_well(write, caught, found):
     assert rules(write({"db.py": f"{imports}with suppress({caught}):\n    work()", "work.py": RETRY})) == found
 
 
+@pytest.mark.parametrize(
+    ("named", "found"),
+    [
+        ("sqlite3.OperationalError, sqlite3.DatabaseError", {"engine/sqlite-errors"}),
+        ("sqlite3.Error, OSError, DBAPIError", set()),
+    ],
+)
+def test_errors_that_are_caught_by_the_name_of_their_tuple_are_seen(write, named, found):
+    code = f"import sqlite3\nfrom sqlalchemy.exc import DBAPIError\nLOST = ({named})\ntry:\n    work()\nexcept LOST:\n    pass\n"
+    assert rules(write({"db.py": code, "work.py": RETRY})) == found
+
+
 def test_options_that_an_heir_says_anew_are_not_those_of_the_live_application(write):
     config = """
         class Config:
@@ -239,6 +251,22 @@ def test_a_driver_that_is_not_required_is_named(write):
     assert rules(folder) == {"engine/driver"}
     write({"pyproject.toml": "[project]\ndependencies = ['psycopg[binary]>=3']\n"})
     assert rules(folder) == set()
+
+
+@pytest.mark.parametrize(
+    "project",
+    [
+        {"pyproject.toml": "[project]\ndependencies = ['flask']\n[dependency-groups]\ndev = ['psycopg']\n"},
+        {
+            "pyproject.toml": "[tool.poetry.dependencies]\nflask = '3'\n[tool.poetry.group.test.dependencies]\npsycopg = '3'"
+        },
+        {"requirements.txt": "flask\n", "requirements-dev.txt": "psycopg\n"},
+        {"requirements/base.txt": "flask\n", "requirements/test.txt": "psycopg\n"},
+    ],
+)
+def test_a_driver_that_only_those_who_work_on_it_install_is_not_there_in_the_live_service(write, project):
+    db = f"{ENGINE}e = create_engine('postgresql+psycopg://h/d', {GOOD})"
+    assert rules(write({"db.py": db, "work.py": RETRY, **project})) == {"engine/driver"}
 
 
 def test_a_connection_before_the_fork_is_found_unless_it_is_disposed_of(write):
